@@ -1,0 +1,9 @@
+"""The declared events: loading, checking and asking about them.
+
+In: schema directories. Out: a Registry. Never: emission, Django, network.
+"""
+
+from logging_pkg.schemas.registry import Dimension, EventSchema, Metric, Registry, load_registry
+from logging_pkg.schemas.validation import problems_of
+
+__all__ = ["Dimension", "EventSchema", "Metric", "Registry", "load_registry", "problems_of"]

@@ -1,0 +1,76 @@
+"""Say what is wrong with an event in sentences that name the field, the expectation and the file, never the value.
+
+In: a jsonschema-rs validator and the instance it refused. Out: sentences. Never: a value of the event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+#: More problems than this in one event say nothing new.
+MAX_PROBLEMS = 10
+
+
+def problems_of(
+    validator: Any, instance: Mapping[str, Any], *, event: str, known_fields: Iterable[str], source: str
+) -> list[str]:
+    """Return one sentence per problem, at most MAX_PROBLEMS, e.g.
+
+    `http.request_finished: unknown field "stauts_code" (did you mean "status_code"?); see log_schemas/http.request_finished.json`
+
+    Args:
+        validator: the compiled validator that refused the instance.
+        instance: the event's fields.
+        event: its name.
+        known_fields: declared field names, for the nearest spelling.
+        source: schema file name shown to the reader.
+    """
+    see = f"; see log_schemas/{source}"
+    known = sorted(known_fields)
+    problems: list[str] = []
+    try:
+        errors = list(validator.iter_errors(instance))
+    except (ValueError, TypeError):
+        # jsonschema-rs cannot even represent it: bytes, sets, integers beyond 64 bits in containers …
+        return [f"{event}: a field has a value that JSON cannot hold{see}"]
+    for error in errors:
+        problems += [f"{event}: {text}{see}" for text in _sentences(error, known)]
+    return problems[:MAX_PROBLEMS]
+
+
+def _sentences(error: Any, known: list[str]) -> list[str]:
+    kind = error.kind
+    path = ".".join(str(part) for part in error.instance_path)
+    name = type(kind).__name__.rsplit("_", 1)[-1]
+    if name == "AdditionalProperties":
+        return [_unknown_field(key, known) for key in kind.unexpected]
+    if name == "Required":
+        return [f'missing field "{kind.property}"']
+    if name == "Type":
+        return [f'field "{path}" is of the wrong type, expected {_expected(kind.types)}']
+    if name in ("Enum", "Constant"):
+        options = getattr(kind, "options", None) if name == "Enum" else [kind.expected_value]
+        return [f'field "{path}" is not one of {json.dumps(options)}']
+    limit = getattr(kind, "limit", None)
+    if limit is not None:
+        return [f'field "{path}" breaks {_keyword(error)} {limit}']
+    if name == "Pattern":
+        return [f'field "{path}" does not match {kind.pattern}']
+    return [f'field "{path or "(event)"}" breaks {_keyword(error)}']
+
+
+def _expected(types: Any) -> str:
+    return " or ".join(str(kind) for kind in types) if not isinstance(types, str) else types
+
+
+def _keyword(error: Any) -> str:
+    return str(error.schema_path[-1]) if error.schema_path else "its schema"
+
+
+def _unknown_field(key: str, known: list[str]) -> str:
+    near = get_close_matches(key, known, n=1)
+    hint = f' (did you mean "{near[0]}"?)' if near else ""
+    return f'unknown field "{key[:64]}"{hint}'
