@@ -1,0 +1,227 @@
+"""The settings of this package, in one frozen object.
+
+In: environment variables, or the Django setting LOGPIPE through `logging_pkg.django`. Out: `settings()`.
+Never: reads django.conf, opens a file other than the user ID key.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from logging_pkg.exceptions import ConfigurationError
+from logging_pkg.schemas import conventions
+
+ENVIRONMENT_PREFIX = "LOGPIPE_"
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Each field is also an environment variable `LOGPIPE_<FIELD>`."""
+
+    service_name: str = "django"
+    """Which program emits; a Loki label. Lower case letters, digits, `-` and `_`."""
+    env: str = "development"
+    """Deployment environment; a Loki label."""
+    release: str = ""
+    """Version of the emitting program."""
+    enabled: bool = True
+    """Whether anything is emitted at all (METRICS_ENABLED)."""
+    strict: bool = True
+    """Raise on an invalid event (tests, development); else emit logging.event_rejected (production)."""
+    schema_directories: tuple[Path, ...] = ()
+    """Directories with the project's own event schemas."""
+
+    sink: str = "file"
+    """`file` (one file per process), `stdout`, or `none`."""
+    directory: Path = Path(".logpipe/logs")
+    """Where the file sink writes."""
+    file_max_bytes: int = 64 * _MIB
+    """A file is rotated by rename before it grows past this."""
+    directory_max_bytes: int = 1024 * _MIB
+    """All files together; the oldest shipped ones go first, then the oldest unshipped, which are counted."""
+
+    heartbeat_interval_s: float = 15.0
+    """Seconds between two process.sampled; 0 switches the heartbeat off."""
+    slow_request_threshold_ms: float = 1000.0
+    """http.slow_request_detected above this (PERFORMANCE_SLOW_THRESHOLD, in seconds)."""
+    apdex_threshold_ms: float = 500.0
+    """Apdex T, ms."""
+    slow_query_threshold_ms: float = 100.0
+    """db.slow_query_detected above this."""
+    query_count_threshold: int = 10
+    """db.high_query_count_detected above this (PERFORMANCE_QUERY_THRESHOLD)."""
+    n_plus_one_threshold: int = 3
+    """db.n_plus_one_detected when one parametrised SELECT runs more often than this in one unit of work."""
+    max_findings: int = 20
+    """Finding events per unit of work; more are counted in findings_dropped."""
+    excluded_paths: tuple[str, ...] = ()
+    """Request paths (exact, or a prefix ending in `*`) that are not observed."""
+    path_parameters: tuple[str, ...] = ()
+    """URL parameters whose values may appear in `path`; all others stay `{name}`."""
+
+    correlation_header: str = conventions.CORRELATION_HEADER
+    """Response header with the correlation ID; empty switches it off."""
+    trusted_correlation_sources: tuple[str, ...] = ()
+    """Networks (CIDR) whose inbound correlation headers are used, e.g. `10.0.0.0/8`; `*` trusts every peer."""
+    propagate_to_hosts: tuple[str, ...] = ()
+    """Hosts (host or host:port) that outbound calls tell the correlation ID."""
+
+    user_id_key_file: Path | None = None
+    """File with the key that user and account IDs are hashed with (production)."""
+    log_level: str = "info"
+    """Least level of standard library records that become log.message_recorded."""
+    log_argument_loggers: tuple[str, ...] = ()
+    """Loggers whose arguments may be recorded."""
+    project_roots: tuple[Path, ...] = ()
+    """Where the project's own code lives, for caller lines; empty means the working directory."""
+    google_project: str = "unknown"
+    """Google Cloud project whose quota is used."""
+
+    identity_key: bytes = field(default=b"", repr=False)
+    """Content of user_id_key_file; filled in by `checked`."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+        """Build settings from `LOGPIPE_*` variables; overrides win.
+
+        Raises:
+            ConfigurationError: a variable cannot be read as its field's type, or a value cannot work.
+        """
+        environ = os.environ if environ is None else environ
+        hints = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            name = ENVIRONMENT_PREFIX + item.name.upper()
+            if item.name != "identity_key" and name in environ:
+                values[item.name] = _parse(name, environ[name], hints[item.name])
+        return cls(**{**values, **overrides}).checked()
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any], *, source: str, **defaults: Any) -> Settings:
+        """Build settings from upper-case keys (the Django setting LOGPIPE); LOGPIPE_* variables win over it.
+
+        Raises:
+            ConfigurationError: an unknown key, a wrong type, or a value that cannot work.
+        """
+        from difflib import get_close_matches
+
+        hints = get_type_hints(cls)
+        known = {item.name.upper(): item.name for item in fields(cls) if item.name != "identity_key"}
+        values = dict(defaults)
+        for key, value in mapping.items():
+            if key not in known:
+                near = get_close_matches(key, known, n=1)
+                hint = f' (did you mean "{near[0]}"?)' if near else f"; known: {', '.join(sorted(known))}"
+                raise ConfigurationError(f'{source}: unknown key "{key}"{hint}')
+            values[known[key]] = _coerce(f"{source}[{key!r}]", value, hints[known[key]])
+        for name in known.values():
+            variable = ENVIRONMENT_PREFIX + name.upper()
+            if variable in os.environ:
+                values[name] = _parse(variable, os.environ[variable], hints[name])
+        return cls(**values).checked()
+
+    def checked(self) -> Settings:
+        """Return these settings with the key read, or raise ConfigurationError for a value that cannot work."""
+        for name, pattern in (
+            ("service_name", conventions.SERVICE_NAME_PATTERN),
+            ("env", conventions.ENV_PATTERN),
+            ("release", conventions.RELEASE_PATTERN),
+        ):
+            if pattern.fullmatch(getattr(self, name)) is None:
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}, expected to match {pattern.pattern}")
+        if self.sink not in ("file", "stdout", "none"):
+            raise ConfigurationError(f'sink is {self.sink!r}, expected "file", "stdout" or "none"')
+        if self.log_level not in conventions.LEVELS:
+            raise ConfigurationError(f"log_level is {self.log_level!r}, expected one of {', '.join(conventions.LEVELS)}")
+        for name in ("file_max_bytes", "directory_max_bytes"):
+            if getattr(self, name) < conventions.MAX_LINE_BYTES:
+                raise ConfigurationError(
+                    f"{name} is {getattr(self, name)}, expected at least one line: {conventions.MAX_LINE_BYTES} bytes"
+                )
+        _check_networks(self.trusted_correlation_sources)
+        if self.user_id_key_file is None:
+            return self
+        try:
+            key = self.user_id_key_file.read_bytes().strip()
+        except OSError as error:
+            raise ConfigurationError(f"user_id_key_file {self.user_id_key_file}: {error.strerror}") from error
+        if len(key) < 16:
+            raise ConfigurationError(f"user_id_key_file {self.user_id_key_file}: {len(key)} bytes, expected at least 16")
+        return replace(self, identity_key=key)
+
+
+def _check_networks(sources: tuple[str, ...]) -> None:
+    from ipaddress import ip_network
+
+    for source in sources:
+        if source != "*":
+            try:
+                ip_network(source)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f'trusted_correlation_sources has {source!r}, expected a network such as "10.0.0.0/8", or "*"'
+                ) from error
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    """Turn the text of an environment variable into a field's type."""
+    kind = _strip_optional(kind)
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}[
+                text.strip().lower()
+            ]
+        if get_origin(kind) is tuple:
+            part = get_args(kind)[0]
+            return tuple(part(item.strip()) for item in text.split(",") if item.strip())
+        return kind(text)
+    except (ValueError, KeyError) as error:
+        expected = "a comma-separated list" if get_origin(kind) is tuple else getattr(kind, "__name__", str(kind))
+        raise ConfigurationError(f"environment variable {name} is {text!r}, expected {expected}") from error
+
+
+def _coerce(place: str, value: Any, kind: Any) -> Any:
+    """Accept a Python value for a field's type: paths as text, lists for tuples, whole numbers for floats."""
+    bare = _strip_optional(kind)
+    if value is None and bare is not kind:
+        return None
+    if get_origin(bare) is tuple and isinstance(value, list | tuple):
+        part = get_args(bare)[0]
+        return tuple(part(item) for item in value)
+    if bare is Path and isinstance(value, str | Path):
+        return Path(value)
+    if bare is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(bare, type) and type(value) is bare:
+        return value
+    raise ConfigurationError(f"{place} is {value!r}, expected {getattr(bare, '__name__', bare)}")
+
+
+def _strip_optional(kind: Any) -> Any:
+    if get_origin(kind) in (Union, types.UnionType):
+        return next(part for part in get_args(kind) if part is not type(None))
+    return kind
+
+
+_current: Settings | None = None
+
+
+def settings() -> Settings:
+    """The settings in force: those configured, else those of the environment."""
+    global _current
+    if _current is None:
+        _current = Settings.from_environ()
+    return _current
+
+
+def configure(new: Settings | None) -> None:
+    """Put settings in force; None forgets them. `logging_pkg.events.configure` also restarts the writer."""
+    global _current
+    _current = new
