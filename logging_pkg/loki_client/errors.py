@@ -1,0 +1,130 @@
+"""What can go wrong in a call to Loki, told apart by what the caller should do next.
+
+In: an HTTP answer, or the lack of one. Out: one exception naming URL, status, Loki's message and the next step.
+Never: more than MESSAGE_LIMIT characters of an answer; Loki repeats whole stream selectors and lines in its messages.
+"""
+
+from __future__ import annotations
+
+import re
+
+from logging_pkg.exceptions import LokiError
+
+MESSAGE_LIMIT = 500
+
+# The texts of Loki 3.7's size limits: pkg/validation/validate.go (entry, structured metadata, label sizes), the gRPC
+# library's "received message larger than max" (a push over server.grpc_server_max_recv_msg_size, answered 500), and the
+# querier's "response larger than the max message size" (an answer over the same limit).
+_SIZE_LIMIT = re.compile(
+    r"larger than (the )?max|max entry size|structured metadata size too large|message size too large|"
+    r"request body too large|label names? .*too long|label value too long|too large",
+    re.IGNORECASE,
+)
+
+
+class LokiUnreachable(LokiError):
+    """No connection was made, so nothing was sent: a push may be repeated without a second thought."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        super().__init__(
+            f"{url}: no connection ({_bounded(reason)}); nothing was sent. "
+            "Is Loki running at this address? `logpipe stack status` says"
+        )
+
+
+class LokiUnanswered(LokiError):
+    """The connection broke off, or time ran out, before the answer was complete; a push may have been stored.
+
+    Before the entries are sent again, read back which of them are stored: a late repetition is counted twice by metric
+    queries.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        super().__init__(
+            f"{url}: no complete answer ({_bounded(reason)}); the request may have been carried out. "
+            "Read back what is stored before sending again"
+        )
+
+
+class LokiAnswerError(LokiError):
+    """The answer has a good status but is not what Loki sends: most likely another program listens at this address."""
+
+    def __init__(self, url: str, reason: str, body: str) -> None:
+        self.url = url
+        super().__init__(
+            f"{url}: not an answer of Loki ({_bounded(reason)}): {_bounded(body)!r}. Is this Loki's address?"
+        )
+
+
+class LokiIncomplete(LokiError):
+    """A stream holds more entries with one timestamp than one query may return, so the range cannot be read in full."""
+
+    def __init__(self, selector: str, timestamp_ns: int, page_entries: int) -> None:
+        self.selector, self.timestamp_ns, self.page_entries = selector, timestamp_ns, page_entries
+        super().__init__(
+            f"{_bounded(selector)}: {page_entries} or more entries share the timestamp {timestamp_ns} ns, and one query "
+            "returns no more than that; raise limits_config.max_entries_limit_per_query in loki.yaml and page_entries of "
+            "LokiClient, or narrow the query with a line filter"
+        )
+
+
+class LokiStatusError(LokiError):
+    """Loki answered with an error status.
+
+    Attributes:
+        url: the address asked, without its query.
+        status: the HTTP status.
+        message: Loki's own text, at most MESSAGE_LIMIT characters.
+    """
+
+    next_step = ""
+
+    def __init__(self, url: str, status: int, message: str) -> None:
+        self.url, self.status, self.message = url, status, _bounded(message)
+        super().__init__(f"{url}: HTTP {status}: {self.message or 'no message'}; {self.next_step}")
+
+
+class LokiRejected(LokiStatusError):
+    """A 3xx or 4xx other than 429 and size limits: the same request will be refused again.
+
+    A push is refused entry by entry: entries that break no rule *are stored*, although the answer to the whole batch is
+    400.
+    """
+
+    next_step = "the same request will be refused again. Of a push, the entries that broke no rule are stored"
+
+
+class LokiRateLimited(LokiStatusError):
+    """429: an ingestion limit is reached. A push may have been stored in part."""
+
+    next_step = "wait, then read back what is stored and send the rest; see the ingestion limits in loki/loki.yaml"
+
+
+class LokiTooLarge(LokiStatusError):
+    """The request, one entry of it, or the answer is over a size limit: send or ask for less at once."""
+
+    next_step = "over a size limit: split the request, and set aside an entry that is refused alone"
+
+
+class LokiServerError(LokiStatusError):
+    """5xx: Loki failed. A push may have been stored."""
+
+    next_step = "Loki failed and may have stored a push: see its log, read back what is stored, then send the rest"
+
+
+def status_error(url: str, status: int, message: str) -> LokiStatusError:
+    """The error for an answer with this status (300 or more) and this text."""
+    if status == 429:
+        return LokiRateLimited(url, status, message)
+    if status == 413 or (status in (400, 500) and _SIZE_LIMIT.search(message)):
+        return LokiTooLarge(url, status, message)
+    if status >= 500:
+        return LokiServerError(url, status, message)
+    return LokiRejected(url, status, message)
+
+
+def _bounded(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= MESSAGE_LIMIT else one_line[: MESSAGE_LIMIT - 1] + "…"
