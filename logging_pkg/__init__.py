@@ -1,1 +1,60 @@
-"""x"""
+"""Log-derived observability for Django: declared events in, one validated JSON line each out.
+
+In: what a project wants to say about itself. Out: the public names below.
+Never: imports Django or structlog before one of them is used, so that the shipper and the tools stay light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from logging_pkg.conf import Settings
+    from logging_pkg.context import (
+        ContextThreadPoolExecutor,
+        carry_context,
+        current_correlation_id,
+        current_headers,
+        new_correlation,
+    )
+    from logging_pkg.events import configure, emit, get_logger
+    from logging_pkg.instrumentation.function import track_performance
+    from logging_pkg.instrumentation.process import start_heartbeat
+
+__all__ = [
+    "ContextThreadPoolExecutor",
+    "Settings",
+    "carry_context",
+    "configure",
+    "current_correlation_id",
+    "current_headers",
+    "emit",
+    "get_logger",
+    "new_correlation",
+    "start_heartbeat",
+    "track_performance",
+]
+
+_HOMES = {
+    "ContextThreadPoolExecutor": "context",
+    "Settings": "conf",
+    "carry_context": "context",
+    "configure": "events",
+    "current_correlation_id": "context",
+    "current_headers": "context",
+    "emit": "events",
+    "get_logger": "events",
+    "new_correlation": "context",
+    "start_heartbeat": "instrumentation.process",
+    "track_performance": "instrumentation.function",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -127,12 +127,19 @@ class Writer:
         except (KeyError, TypeError):
             self._refuse_name(event, level)
             return
+        body = b""
         try:
             valid = accepts(fields)
             body = _dumps(fields)
         except (TypeError, ValueError, RecursionError):
             valid = False
-        if not valid or (b"null" in body and _has_non_finite(fields)):
+        if b"null" in body and _has_non_finite(fields):
+            valid = False
+        elif not valid and body:
+            # Subclasses of str, tuples, datetimes, UUIDs: not JSON to the validator, but valid as they are written.
+            fields = orjson.loads(body)
+            valid = accepts(fields)
+        if not valid:
             self._refuse_fields(event, fields)
             return
         fragment = (span or current_span()).fragment

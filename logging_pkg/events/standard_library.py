@@ -1,0 +1,116 @@
+"""Records of the standard library's logging (Django's, third parties', the project's) as `log.message_recorded`.
+
+In: LogRecords. Out: events. Never: formats a record's arguments into its message, raises into the caller.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+from logging_pkg import conf
+from logging_pkg.events.stacks import describe_exception, record_source
+from logging_pkg.exceptions import LogpipeError
+from logging_pkg.writer import get_writer
+
+_MAX_ARGUMENTS = 32
+_MAX_ARGUMENT_CHARACTERS = 1000
+
+#: Templates should hold no values, but an f-string passed as one does. What such values look like is replaced.
+_SCRUBS = (
+    (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "<email>"),
+    (re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{6,}"), r"\1 <token>"),
+    (re.compile(r"(?i)\b(password|passwd|secret|token|api_?key|authorization|cookie|session_?id)\b(\s*[=:]\s*)[^\s,;&]+"), r"\1\2<secret>"),
+    (re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*"), "?<query>"),
+    (re.compile(r"\b(?:eyJ[A-Za-z0-9._-]{10,}|ya29\.[A-Za-z0-9._-]+|[A-Fa-f0-9]{40,})"), "<token>"),
+)
+
+
+def scrub(text: str) -> str:
+    """Replace e-mail addresses, credentials and query strings in a text."""
+    for pattern, replacement in _SCRUBS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class StandardLibraryHandler(logging.Handler):
+    """A logging.Handler that writes each record as a schema-valid event."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record. The message is its template; arguments only for allow-listed loggers."""
+        try:
+            get_writer().emit("log.message_recorded", _fields(record), _level(record.levelno))
+        except LogpipeError:
+            # Even in strict mode: code that merely logs must not fail because of us. The writer has counted it.
+            return
+        except Exception:
+            self.handleError(record)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    message = record.msg if isinstance(record.msg, str) else f"<{type(record.msg).__qualname__}>"
+    fields: dict[str, Any] = {
+        "logger": _text(record.name)[:200],
+        "message": scrub(_text(message)),
+        "source": _text(record_source(record.pathname, record.lineno)),
+        "function": _text(record.funcName)[:200] if record.funcName else None,
+    }
+    if record.args and _may_tell_arguments(record.name):
+        values = record.args.values() if isinstance(record.args, dict) else record.args
+        fields["arguments"] = [_argument(value) for value in list(values)[:_MAX_ARGUMENTS]]
+    if record.exc_info and record.exc_info[1] is not None:
+        fields["error_type"], stack = describe_exception(record.exc_info[1])
+        fields["error_stack"] = _text(stack)
+    return fields
+
+
+def _text(value: str) -> str:
+    """Lone surrogates (undecodable file names, hostile input) escaped, so that the record is kept."""
+    return value.encode("utf-8", "backslashreplace").decode()
+
+
+def _argument(value: object) -> str:
+    try:
+        return scrub(_text(str(value))[:_MAX_ARGUMENT_CHARACTERS])
+    except Exception:
+        return f"<unprintable {type(value).__qualname__}>"
+
+
+def _may_tell_arguments(name: str) -> bool:
+    return any(name == allowed or name.startswith(allowed + ".") for allowed in conf.settings().log_argument_loggers)
+
+
+def _level(number: int) -> str:
+    if number >= logging.CRITICAL:
+        return "critical"
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warning"
+    return "info" if number >= logging.INFO else "debug"
+
+
+def install_handler() -> StandardLibraryHandler:
+    """Attach one handler to the root logger and to every logger that does not propagate to it. Idempotent.
+
+    Existing handlers stay: a console handler of the project's is the project's business.
+    """
+    handler = next((h for h in logging.root.handlers if isinstance(h, StandardLibraryHandler)), None)
+    if handler is None:
+        handler = StandardLibraryHandler()
+        logging.root.addHandler(handler)
+    handler.setLevel(conf.settings().log_level.upper())
+    if logging.root.level > handler.level or logging.root.level == logging.NOTSET:
+        logging.root.setLevel(handler.level)
+    for logger in list(logging.root.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger) and not _reaches_root(logger) and handler not in logger.handlers:
+            logger.addHandler(handler)
+    return handler
+
+
+def _reaches_root(logger: logging.Logger) -> bool:
+    """Whether a record of this logger arrives at a logger that has our handler without help."""
+    if logger.propagate:
+        return True
+    return any(isinstance(handler, StandardLibraryHandler) for handler in logger.handlers)

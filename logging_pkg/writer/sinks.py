@@ -1,0 +1,176 @@
+"""Where lines go: one file per process with rotation and a bounded directory, or stdout.
+
+In: whole lines. Out: one write per line. Never: a line torn by another process, a directory over its limit.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+from logging_pkg.conf import Settings
+from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX, MAX_LINE_BYTES, MAX_STDOUT_LINE_BYTES
+from logging_pkg.writer.disk_limit import enforce
+
+
+class Sink(ABC):
+    """Something that takes lines. Called under the writer's lock."""
+
+    max_line_bytes = MAX_LINE_BYTES
+
+    def start(self, service_name: str, instance_id: str) -> None:  # noqa: B027  (most sinks need no name)
+        """Learn who writes: at the start of a process and again after a fork."""
+
+    @abstractmethod
+    def write(self, line: bytes, seq: int) -> None:
+        """Write one line, newline included.
+
+        Raises:
+            OSError: it could not be written whole. The next line starts on a line of its own.
+        """
+
+    def take_deleted(self) -> list[dict[str, Any]]:
+        """Fields of the `logging.file_deleted` events that are due."""
+        return []
+
+    def forget(self) -> None:  # noqa: B027  (most sinks hold nothing)
+        """Drop what was inherited over a fork without disturbing the parent."""
+
+    def close(self) -> None:  # noqa: B027  (most sinks hold nothing)
+        """Release what is held. A later write takes it again."""
+
+
+class NullSink(Sink):
+    """Takes lines and keeps none: validation without output."""
+
+    def write(self, line: bytes, seq: int) -> None:
+        """Do nothing."""
+
+
+class StdoutSink(Sink):
+    """Standard output, lines short enough that writes of several processes to one pipe stay whole (PIPE_BUF)."""
+
+    max_line_bytes = MAX_STDOUT_LINE_BYTES
+
+    def __init__(self) -> None:
+        self._torn = False
+
+    def __str__(self) -> str:
+        return "stdout"
+
+    def write(self, line: bytes, seq: int) -> None:
+        """Write to file descriptor 1, past Python's buffering."""
+        if self._torn:
+            line = b"\n" + line
+        written = os.write(1, line)
+        self._torn = written < len(line) and (written > 0 or self._torn)
+        if written < len(line):
+            raise OSError(0, f"only {written} of {len(line)} bytes written")
+
+
+class FileSink(Sink):
+    """`<directory>/<service_name>-<instance_id>.ndjson`, rotated by rename to `….<n>.ndjson`.
+
+    The file stays locked (flock) while this process writes it, so that a cleaner knows it is alive.
+
+    Args:
+        directory: made when missing.
+        file_max_bytes: a file is rotated before a line would take it past this.
+        directory_max_bytes: all files together.
+    """
+
+    def __init__(self, directory: Path, file_max_bytes: int, directory_max_bytes: int) -> None:
+        self._directory = directory.absolute()
+        self._file_max_bytes = file_max_bytes
+        self._directory_max_bytes = directory_max_bytes
+        self._descriptor: int | None = None
+        self._size = 0
+        self._rotations = 0
+        self._torn = False
+        self._deleted: list[dict[str, Any]] = []
+        self._stem = ""
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def path(self) -> Path:
+        """The file being written."""
+        return self._directory / f"{self._stem}{LOG_FILE_SUFFIX}"
+
+    def start(self, service_name: str, instance_id: str) -> None:
+        """Name the file after the instance."""
+        self._stem = f"{service_name}-{instance_id}"
+        self._rotations = 0
+
+    def write(self, line: bytes, seq: int) -> None:
+        """Append one line, rotating first where it would pass the limit."""
+        if self._descriptor is None:
+            self._open()
+        elif self._size + len(line) > self._file_max_bytes and self._size:
+            self._rotate()
+        if self._torn:
+            line = b"\n" + line
+        assert self._descriptor is not None
+        try:
+            written = os.write(self._descriptor, line)
+        except OSError:
+            # Full now, or closed behind our back: the next write starts with a fresh descriptor.
+            self.close()
+            raise
+        self._size += written
+        self._torn = written < len(line) and (written > 0 or self._torn)
+        if written < len(line):
+            raise OSError(0, f"only {written} of {len(line)} bytes written")
+
+    def _open(self) -> None:
+        self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(self.path, flags, 0o640)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def _rotate(self) -> None:
+        rotated = self._directory / f"{self._stem}.{self._rotations + 1}{LOG_FILE_SUFFIX}"
+        os.rename(self.path, rotated)
+        self._rotations += 1
+        self.close()
+        self._torn = False
+        self._open()
+        self._deleted += enforce(self._directory, self._directory_max_bytes)
+
+    def take_deleted(self) -> list[dict[str, Any]]:
+        """What the last rotation deleted."""
+        if not self._deleted:
+            return self._deleted
+        deleted, self._deleted = self._deleted, []
+        return deleted
+
+    def forget(self) -> None:
+        """Close the inherited descriptor; the parent's lock is its own open file's and stays."""
+        self.close()
+        self._torn = False
+        self._deleted = []
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            try:
+                os.close(descriptor)
+            except OSError:
+                self._size = 0  # somebody closed it before us; there is nothing left to release
+
+
+def make_sink(settings: Settings) -> Sink:
+    """The sink the settings ask for."""
+    if settings.sink == "file":
+        return FileSink(settings.directory, settings.file_max_bytes, settings.directory_max_bytes)
+    if settings.sink == "stdout":
+        sys.stdout.flush()
+        return StdoutSink()
+    return NullSink()
