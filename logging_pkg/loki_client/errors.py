@@ -12,12 +12,12 @@ from logging_pkg.exceptions import LokiError
 
 MESSAGE_LIMIT = 500
 
-# The texts of Loki 3.7's size limits: pkg/validation/validate.go (entry, structured metadata, label sizes), the gRPC
-# library's "received message larger than max" (a push over server.grpc_server_max_recv_msg_size, answered 500), and the
-# querier's "response larger than the max message size" (an answer over the same limit).
+# Loki 3.7's size limits: pkg/validation/validate.go (an entry, its metadata, a label), pkg/util/http.go (the
+# body), the gRPC library (a push over server.grpc_server_max_recv_msg_size, answered 500 at every try) and
+# pkg/querier/worker/scheduler_processor.go (an answer over the client's limit).
 _SIZE_LIMIT = re.compile(
-    r"larger than (the )?max|max entry size|structured metadata size too large|message size too large|"
-    r"request body too large|label names? .*too long|label value too long|too large",
+    r"larger than (the )?max|max entry size|structured metadata too large|message size too large|"
+    r"request body too large|has label (name|value) too long",
     re.IGNORECASE,
 )
 
@@ -64,9 +64,9 @@ class LokiIncomplete(LokiError):
     def __init__(self, selector: str, timestamp_ns: int, page_entries: int) -> None:
         self.selector, self.timestamp_ns, self.page_entries = selector, timestamp_ns, page_entries
         super().__init__(
-            f"{_bounded(selector)}: {page_entries} or more entries share the timestamp {timestamp_ns} ns, and one query "
-            "returns no more than that; raise limits_config.max_entries_limit_per_query in loki.yaml and page_entries of "
-            "LokiClient, or narrow the query with a line filter"
+            f"{_bounded(selector)}: {page_entries} or more entries share the timestamp {timestamp_ns} ns, and one "
+            "query returns no more than that; raise limits_config.max_entries_limit_per_query in loki.yaml and "
+            "page_entries of LokiClient, or narrow the query with a line filter"
         )
 
 
@@ -103,9 +103,15 @@ class LokiRateLimited(LokiStatusError):
 
 
 class LokiTooLarge(LokiStatusError):
-    """The request, one entry of it, or the answer is over a size limit: send or ask for less at once."""
+    """A size limit: 413 or 500 for a whole request or answer, 400 for one entry of a push.
 
-    next_step = "over a size limit: split the request, and set aside an entry that is refused alone"
+    After a 400 the other entries of the batch *are stored*: read back which before sending them again.
+    """
+
+    next_step = (
+        "over a size limit: ask for or send less at once; after a 400, read back which entries of the push are stored and "
+        "set aside the one that is too large"
+    )
 
 
 class LokiServerError(LokiStatusError):

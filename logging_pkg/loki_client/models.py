@@ -88,9 +88,11 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """The result of a query without any stream selector, such as `1 + 1`."""
+    """The result of a query without any stream selector, such as `1 + 1`.
 
-    timestamp_ns: int
+    Without a time: Loki 3.7 answers a number there that is none.
+    """
+
     value: float
 
 
@@ -172,8 +174,8 @@ def parse_vector(result: Sequence[Mapping[str, Any]]) -> Vector:
 
 
 def parse_scalar(result: Sequence[Any]) -> Scalar:
-    """The result of a query without a selector: a time and a number."""
-    return Scalar(_ns(result[0]), float(result[1]))
+    """The result of a query without a selector: [time, number as text]."""
+    return Scalar(float(result[1]))
 
 
 def parse_alert(item: Mapping[str, Any]) -> Alert:
