@@ -139,7 +139,9 @@ class Settings:
         if self.sink not in ("file", "stdout", "none"):
             raise ConfigurationError(f'sink is {self.sink!r}, expected "file", "stdout" or "none"')
         if self.log_level not in conventions.LEVELS:
-            raise ConfigurationError(f"log_level is {self.log_level!r}, expected one of {', '.join(conventions.LEVELS)}")
+            raise ConfigurationError(
+                f"log_level is {self.log_level!r}, expected one of {', '.join(conventions.LEVELS)}"
+            )
         for name in ("file_max_bytes", "directory_max_bytes"):
             if getattr(self, name) < conventions.MAX_LINE_BYTES:
                 raise ConfigurationError(
@@ -153,7 +155,9 @@ class Settings:
         except OSError as error:
             raise ConfigurationError(f"user_id_key_file {self.user_id_key_file}: {error.strerror}") from error
         if len(key) < 16:
-            raise ConfigurationError(f"user_id_key_file {self.user_id_key_file}: {len(key)} bytes, expected at least 16")
+            raise ConfigurationError(
+                f"user_id_key_file {self.user_id_key_file}: {len(key)} bytes, expected at least 16"
+            )
         return replace(self, identity_key=key)
 
 
@@ -175,9 +179,16 @@ def _parse(name: str, text: str, kind: Any) -> Any:
     kind = _strip_optional(kind)
     try:
         if kind is bool:
-            return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}[
-                text.strip().lower()
-            ]
+            return {
+                "1": True,
+                "true": True,
+                "yes": True,
+                "on": True,
+                "0": False,
+                "false": False,
+                "no": False,
+                "off": False,
+            }[text.strip().lower()]
         if get_origin(kind) is tuple:
             part = get_args(kind)[0]
             return tuple(part(item.strip()) for item in text.split(",") if item.strip())

@@ -88,6 +88,9 @@ def new_span_id() -> str:
     return f"{_random.getrandbits(64) or 1:016x}"
 
 
+#: Where a watched request keeps its span, so that records logged after the middleware has returned still find it.
+REQUEST_ATTRIBUTE = "logging_pkg_span"
+
 _current: contextvars.ContextVar[Span | None] = contextvars.ContextVar("logging_pkg_span", default=None)
 _process_span: Span | None = None
 

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from logging_pkg import conf
+from logging_pkg.context import REQUEST_ATTRIBUTE
 from logging_pkg.events.stacks import describe_exception, record_source
 from logging_pkg.exceptions import LogpipeError
 from logging_pkg.writer import get_writer
@@ -21,7 +22,12 @@ _MAX_ARGUMENT_CHARACTERS = 1000
 _SCRUBS = (
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "<email>"),
     (re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{6,}"), r"\1 <token>"),
-    (re.compile(r"(?i)\b(password|passwd|secret|token|api_?key|authorization|cookie|session_?id)\b(\s*[=:]\s*)[^\s,;&]+"), r"\1\2<secret>"),
+    (
+        re.compile(
+            r"(?i)\b(password|passwd|secret|token|api_?key|authorization|cookie|session_?id)\b(\s*[=:]\s*)[^\s,;&]+"
+        ),
+        r"\1\2<secret>",
+    ),
     (re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*"), "?<query>"),
     (re.compile(r"\b(?:eyJ[A-Za-z0-9._-]{10,}|ya29\.[A-Za-z0-9._-]+|[A-Fa-f0-9]{40,})"), "<token>"),
 )
@@ -40,7 +46,9 @@ class StandardLibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record. The message is its template; arguments only for allow-listed loggers."""
         try:
-            get_writer().emit("log.message_recorded", _fields(record), _level(record.levelno))
+            # Django logs 4xx and 5xx after the middleware has returned; its records carry the request.
+            span = getattr(getattr(record, "request", None), REQUEST_ATTRIBUTE, None)
+            get_writer().emit("log.message_recorded", _fields(record), _level(record.levelno), span)
         except LogpipeError:
             # Even in strict mode: code that merely logs must not fail because of us. The writer has counted it.
             return

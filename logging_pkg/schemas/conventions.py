@@ -1,6 +1,6 @@
 """Every name that more than one plane of the pipeline has to agree on.
 
-In: nothing. Out: label, metadata, file and limit names, and the timestamp format. Never: behaviour beyond parsing those.
+In: nothing. Out: label, metadata, file and limit names, and the timestamp format. Never: other behaviour.
 """
 
 from __future__ import annotations

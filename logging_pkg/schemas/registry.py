@@ -176,9 +176,8 @@ def load_registry(directories: Iterable[Path | str] = ()) -> Registry:
                 continue
             schema = _load_event(path, envelope)
             if schema.name in events:
-                raise SchemaError(
-                    f'{path}: event "{schema.name}" is already declared in {events[schema.name].path}; rename one of them'
-                )
+                earlier = events[schema.name].path
+                raise SchemaError(f'{path}: event "{schema.name}" is already declared in {earlier}; rename one of them')
             events[schema.name] = schema
     return Registry(MappingProxyType(events), MappingProxyType(envelope), all_directories)
 
@@ -223,7 +222,7 @@ def _load_event(path: Path, envelope: Mapping[str, Any]) -> EventSchema:
     if document.get("type") != "object":
         raise fail("type", document.get("type"), '"object"')
     if document.get("additionalProperties") is not False:
-        raise fail("additionalProperties", document.get("additionalProperties"), "false: an undeclared field is an error")
+        raise fail("additionalProperties", document.get("additionalProperties"), "false")
     if document.get("$schema") != "https://json-schema.org/draft/2020-12/schema":
         raise fail("$schema", document.get("$schema"), '"https://json-schema.org/draft/2020-12/schema"')
     level = document.get("x-level", "info")
@@ -243,7 +242,9 @@ def _load_event(path: Path, envelope: Mapping[str, Any]) -> EventSchema:
             raise fail(f"properties/{field_name}", field_name, "a name the envelope does not use")
         if not isinstance(schema, dict) or not schema.get("description"):
             raise fail(f"properties/{field_name}/description", None, "one sentence on what the field holds")
-        _check_dimension(schema, lambda found, expected, f=field_name: fail(f"properties/{f}/x-dimension", found, expected))
+        _check_dimension(
+            schema, lambda found, expected, f=field_name: fail(f"properties/{f}/x-dimension", found, expected)
+        )
         if schema.get("x-sensitive", "hashed") not in ("hashed", "dropped"):
             raise fail(f"properties/{field_name}/x-sensitive", schema["x-sensitive"], '"hashed" or "dropped"')
     return EventSchema(
@@ -289,7 +290,15 @@ def _metrics(
             if dimension not in _ENVELOPE_DIMENSIONS and "x-dimension" not in properties.get(dimension, {}):
                 raise fail(f"{place}/by", dimension, "a field of this event with x-dimension (bounded)")
         metrics.append(
-            Metric(entry["name"], entry["kind"], source, entry.get("unit", "1"), tuple(by), entry.get("window"), entry.get("description", ""))
+            Metric(
+                entry["name"],
+                entry["kind"],
+                source,
+                entry.get("unit", "1"),
+                tuple(by),
+                entry.get("window"),
+                entry.get("description", ""),
+            )
         )
     return tuple(metrics)
 

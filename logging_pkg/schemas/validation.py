@@ -19,7 +19,8 @@ def problems_of(
 ) -> list[str]:
     """Return one sentence per problem, at most MAX_PROBLEMS, e.g.
 
-    `http.request_finished: unknown field "stauts_code" (did you mean "status_code"?); see log_schemas/http.request_finished.json`
+        http.request_finished: unknown field "stauts_code" (did you mean "status_code"?);
+        see log_schemas/http.request_finished.json
 
     Args:
         validator: the compiled validator that refused the instance.

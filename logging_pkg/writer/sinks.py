@@ -26,7 +26,7 @@ class Sink(ABC):
         """Learn who writes: at the start of a process and again after a fork."""
 
     @abstractmethod
-    def write(self, line: bytes, seq: int) -> None:
+    def write(self, line: bytes) -> None:
         """Write one line, newline included.
 
         Raises:
@@ -47,7 +47,7 @@ class Sink(ABC):
 class NullSink(Sink):
     """Takes lines and keeps none: validation without output."""
 
-    def write(self, line: bytes, seq: int) -> None:
+    def write(self, line: bytes) -> None:
         """Do nothing."""
 
 
@@ -62,7 +62,7 @@ class StdoutSink(Sink):
     def __str__(self) -> str:
         return "stdout"
 
-    def write(self, line: bytes, seq: int) -> None:
+    def write(self, line: bytes) -> None:
         """Write to file descriptor 1, past Python's buffering."""
         if self._torn:
             line = b"\n" + line
@@ -107,7 +107,7 @@ class FileSink(Sink):
         self._stem = f"{service_name}-{instance_id}"
         self._rotations = 0
 
-    def write(self, line: bytes, seq: int) -> None:
+    def write(self, line: bytes) -> None:
         """Append one line, rotating first where it would pass the limit."""
         if self._descriptor is None:
             self._open()

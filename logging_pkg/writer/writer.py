@@ -6,6 +6,7 @@ Never: lets an invalid event through, raises because a write failed, repeats a v
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -127,15 +128,17 @@ class Writer:
         except (KeyError, TypeError):
             self._refuse_name(event, level)
             return
-        body = b""
         try:
             valid = accepts(fields)
+        except (TypeError, ValueError):
+            valid = False
+        try:
             body = _dumps(fields)
         except (TypeError, ValueError, RecursionError):
+            body = b""
+        if not body or (b"null" in body and _has_non_finite(fields)):
             valid = False
-        if b"null" in body and _has_non_finite(fields):
-            valid = False
-        elif not valid and body:
+        elif not valid:
             # Subclasses of str, tuples, datetimes, UUIDs: not JSON to the validator, but valid as they are written.
             fields = orjson.loads(body)
             valid = accepts(fields)
@@ -156,10 +159,8 @@ class Writer:
     def _write(self, head: bytes, fragment: bytes, body: bytes) -> None:
         with self._lock:
             self._seq = seq = self._seq + 1
-            microseconds = _time_ns() // 1000
-            if microseconds < self._microseconds:
-                microseconds = self._microseconds
-            self._microseconds = microseconds
+            # A clock set back must not order this event before the last one.
+            self._microseconds = microseconds = max(self._microseconds, _time_ns() // 1000)
             second, fraction = divmod(microseconds, 1_000_000)
             if second != self._second:
                 self._second = second
@@ -176,7 +177,7 @@ class Writer:
                 body[1:],
             )
             try:
-                self.sink.write(line, seq)
+                self.sink.write(line)
             except OSError as error:
                 self.failed += 1
                 self._complain(error)
@@ -251,7 +252,7 @@ class Writer:
 def _has_non_finite(value: Any) -> bool:
     """Whether a float that JSON cannot hold is in there; orjson writes those as null."""
     if isinstance(value, float):
-        return value != value or value in (float("inf"), float("-inf"))
+        return not math.isfinite(value)
     if isinstance(value, Mapping):
         return any(_has_non_finite(item) for item in value.values())
     return isinstance(value, list | tuple) and any(_has_non_finite(item) for item in value)

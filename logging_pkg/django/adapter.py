@@ -1,0 +1,49 @@
+"""The one place that reads django.conf.
+
+In: the Django settings LOGPIPE, PERFORMANCE_*, METRICS_ENABLED. Out: a Settings object. Never: is imported by the core.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as django_settings
+
+from logging_pkg.conf import Settings
+from logging_pkg.exceptions import ConfigurationError
+
+
+def settings_from_django() -> Settings:
+    """Build the settings of this project.
+
+    `strict` follows DEBUG unless LOGPIPE says otherwise; `project_roots` is BASE_DIR where there is one.
+
+    Raises:
+        ConfigurationError: a key is unknown or a value cannot work; the message names it.
+    """
+    defaults: dict[str, Any] = {"strict": bool(django_settings.DEBUG)}
+    base = getattr(django_settings, "BASE_DIR", None)
+    if base is not None:
+        defaults["project_roots"] = (Path(base),)
+        defaults["directory"] = Path(base) / ".logpipe" / "logs"
+    slow = _number("PERFORMANCE_SLOW_THRESHOLD")
+    if slow is not None:
+        defaults["slow_request_threshold_ms"] = slow * 1000
+    queries = _number("PERFORMANCE_QUERY_THRESHOLD")
+    if queries is not None:
+        defaults["query_count_threshold"] = int(queries)
+    defaults["enabled"] = bool(getattr(django_settings, "METRICS_ENABLED", True))
+    mapping = getattr(django_settings, "LOGPIPE", {})
+    if not isinstance(mapping, dict):
+        raise ConfigurationError(f"Django setting LOGPIPE is a {type(mapping).__name__}, expected a dict")
+    return Settings.from_mapping(mapping, source="Django setting LOGPIPE", **defaults)
+
+
+def _number(name: str) -> float | None:
+    value = getattr(django_settings, name, None)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise ConfigurationError(f"Django setting {name} is {value!r}, expected a number from 0")
+    return float(value)

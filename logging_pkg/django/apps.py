@@ -1,0 +1,34 @@
+"""Start-up in a Django project.
+
+In: INSTALLED_APPS. Out: settings in force, databases watched, logging records captured. Never: a query.
+"""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core.signals import got_request_exception
+
+from logging_pkg.django.adapter import settings_from_django
+from logging_pkg.django.middleware import remember_exception
+from logging_pkg.events import configure, install_handler
+from logging_pkg.instrumentation.database import watch_databases
+
+
+class LoggingPackageConfig(AppConfig):
+    """`logging_pkg.django` in INSTALLED_APPS."""
+
+    name = "logging_pkg.django"
+    label = "logging_pkg"
+    verbose_name = "Log-derived observability"
+
+    def ready(self) -> None:
+        """Configure everything once the settings are there."""
+        from logging_pkg.django import checks  # noqa: F401  (registers the system checks)
+
+        settings = settings_from_django()
+        configure(settings)
+        if not settings.enabled:
+            return
+        watch_databases()
+        install_handler()
+        got_request_exception.connect(remember_exception, dispatch_uid="logging_pkg.exception")

@@ -1,0 +1,245 @@
+"""The middleware: maps Django's requests and responses to plain values for `RequestWatch`.
+
+In: requests, responses, streams. Out: the same, plus one response header. Never: a query, cookie, changed body or Vary.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.contrib.admindocs.views import simplify_regex
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.functional import LazyObject, empty
+
+from logging_pkg import conf
+from logging_pkg.context import REQUEST_ATTRIBUTE, activate, current_span
+from logging_pkg.instrumentation.http_request import RequestTotals, RequestWatch, fill_path
+from logging_pkg.instrumentation.identity import user_id_of
+from logging_pkg.instrumentation.process import start_heartbeat
+from logging_pkg.schemas.conventions import UNROUTED
+
+#: A client that went away has no status; nginx's 499 is what the field uses for it.
+CLIENT_CLOSED_REQUEST = 499
+
+_PARAMETER = re.compile(r"<(?:[^<>:]+:)?([^<>:]*)>")
+_ID_PARAMETER = re.compile(r"\{(?:id|pk|uuid|\w+_(?:id|pk|uuid))\}")
+
+
+class ObservabilityMiddleware:
+    """Put it first in MIDDLEWARE. Runs as sync or async, whichever the handler is, without a thread hop."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        settings = conf.settings()
+        if not settings.enabled:
+            raise MiddlewareNotUsed("METRICS_ENABLED is off")
+        self.get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+        self._excluded = tuple(path for path in settings.excluded_paths if not path.endswith("*"))
+        self._excluded_prefixes = tuple(path[:-1] for path in settings.excluded_paths if path.endswith("*"))
+        start_heartbeat()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Serve a request, watched unless its path is excluded."""
+        if request.path in self._excluded or request.path.startswith(self._excluded_prefixes or ("\0",)):
+            answer: HttpResponseBase | Awaitable[HttpResponseBase] = self.get_response(request)
+            return answer
+        if self._is_async:
+            return self._serve_async(request)
+        watch = _watch(request)
+        previous = activate(watch.span)
+        try:
+            watch.started()
+            response: HttpResponseBase = self.get_response(request)
+        except BaseException as error:
+            _finish(watch, request, None, error=error)
+            raise
+        finally:
+            activate(previous)
+        return _respond(watch, request, response)
+
+    async def _serve_async(self, request: HttpRequest) -> HttpResponseBase:
+        watch = _watch(request)
+        previous = activate(watch.span)
+        try:
+            watch.started()
+            response: HttpResponseBase = await self.get_response(request)
+        except asyncio.CancelledError as error:
+            _finish(watch, request, None, outcome="cancelled", error=error)
+            raise
+        except BaseException as error:
+            _finish(watch, request, None, error=error)
+            raise
+        finally:
+            activate(previous)
+        return _respond(watch, request, response)
+
+
+def remember_exception(**_: Any) -> None:
+    """Receiver of `got_request_exception`: keep the exception Django is about to turn into a 500."""
+    totals = current_span().totals
+    if isinstance(totals, RequestTotals):
+        totals.error = sys.exc_info()[1]
+
+
+def _watch(request: HttpRequest) -> RequestWatch:
+    watch = RequestWatch(
+        request.method or "",
+        lambda: route_of(request),
+        lambda name: request.META.get("HTTP_" + name.upper().replace("-", "_")),
+        str(request.META.get("REMOTE_ADDR", "")),
+    )
+    setattr(request, REQUEST_ATTRIBUTE, watch.span)
+    return watch
+
+
+def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    watch.responded()
+    header = conf.settings().correlation_header
+    if header and header not in response.headers:
+        response.headers[header] = watch.span.correlation_id
+    if not response.streaming:
+        _finish(watch, request, response, response_bytes=len(response.content))  # type: ignore[attr-defined]
+        return response
+    stream = _Stream(watch, request, response)
+    # Past the property's setter, which would drop a FileResponse's file and with it the server's sendfile.
+    inner = response._iterator  # type: ignore[attr-defined]
+    wrapped = stream.watch_async(inner) if response.is_async else stream.watch(inner)  # type: ignore[attr-defined]
+    response._iterator = wrapped  # type: ignore[attr-defined]
+    # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
+    response._resource_closers.append(stream.closed)
+    return response
+
+
+class _Stream:
+    """The body of a streaming response, counted as it goes by."""
+
+    def __init__(self, watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
+        self._watch = watch
+        self._request = request
+        self._response = response
+        self._bytes = 0
+        self._consumed = False
+
+    def watch(self, inner: Any) -> Iterator[Any]:
+        previous = activate(self._watch.span)
+        try:
+            for chunk in inner:
+                self._bytes += len(chunk if isinstance(chunk, bytes) else str(chunk).encode(self._response.charset))
+                activate(previous)
+                yield chunk
+                previous = activate(self._watch.span)
+        except GeneratorExit:
+            self._finish("client_disconnect")
+            raise
+        except BaseException as error:
+            self._finish("server_error", error)
+            raise
+        finally:
+            activate(previous)
+        self._finish(None)
+
+    async def watch_async(self, inner: Any) -> AsyncIterator[Any]:
+        previous = activate(self._watch.span)
+        try:
+            async for chunk in inner:
+                self._bytes += len(chunk if isinstance(chunk, bytes) else str(chunk).encode(self._response.charset))
+                activate(previous)
+                yield chunk
+                previous = activate(self._watch.span)
+        except (GeneratorExit, asyncio.CancelledError):
+            self._finish("client_disconnect")
+            raise
+        except BaseException as error:
+            self._finish("server_error", error)
+            raise
+        finally:
+            activate(previous)
+        self._finish(None)
+
+    def closed(self) -> None:
+        """The server has closed the response."""
+        announced = str(self._response.headers.get("Content-Length", ""))
+        if self._bytes == 0 and getattr(self._response, "file_to_stream", None) is not None and announced.isdigit():
+            self._bytes = int(announced)  # the server sent the file itself (wsgi.file_wrapper)
+            self._finish(None)
+        else:
+            self._finish("client_disconnect")
+
+    def _finish(self, outcome: str | None, error: BaseException | None = None) -> None:
+        _finish(self._watch, self._request, self._response, outcome=outcome, response_bytes=self._bytes, error=error)
+
+
+def _finish(
+    watch: RequestWatch,
+    request: HttpRequest,
+    response: HttpResponseBase | None,
+    *,
+    outcome: str | None = None,
+    response_bytes: int = 0,
+    error: BaseException | None = None,
+) -> None:
+    no_response = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500
+    status = response.status_code if response is not None else no_response
+    length = request.META.get("CONTENT_LENGTH") or ""
+    watch.finish(
+        status=status,
+        outcome=outcome,
+        response_bytes=response_bytes,
+        request_bytes=int(length) if str(length).isdigit() else None,
+        path=_path_of(request),
+        user_id=_user_id(request),
+        is_streaming=bool(response is not None and response.streaming),
+        is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
+        error=error,
+    )
+
+
+def route_of(request: HttpRequest) -> str:
+    """The route template, IDs as `{id}`; `unrouted` when nothing matched. Never resolves again."""
+    match = getattr(request, "resolver_match", None)
+    return UNROUTED if match is None else _template(match.route)
+
+
+@lru_cache(maxsize=2048)
+def _named_template(route: str) -> str:
+    """`accounts/<int:account_id>/` -> `/accounts/{account_id}/`; regular expressions simplified as admindocs does."""
+    text = simplify_regex(route) if any(mark in route for mark in "^$(\\") else route
+    joined = _PARAMETER.sub(r"{\1}", text)
+    return (joined if joined.startswith("/") else "/" + joined)[:200]
+
+
+@lru_cache(maxsize=2048)
+def _template(route: str) -> str:
+    """The same with `{id}` for every parameter that names one: id, pk, …_id, …_pk, uuid."""
+    return _ID_PARAMETER.sub("{id}", _named_template(route))
+
+
+def _path_of(request: HttpRequest) -> str | None:
+    allowed = conf.settings().path_parameters
+    match = getattr(request, "resolver_match", None)
+    if not allowed or match is None:
+        return None
+    return fill_path(_named_template(match.route), match.kwargs, allowed)
+
+
+def _user_id(request: HttpRequest) -> str | None:
+    """The signed-in user's ID if somebody has already looked the user up; asking would cost queries and set Vary."""
+    known = request.__dict__
+    user = known.get("_cached_user") or known.get("_acached_user") or known.get("user")
+    if isinstance(user, LazyObject):
+        user = user.__dict__.get("_wrapped", empty)
+    key = getattr(user, "pk", None) if user is not empty else None
+    return None if key is None else user_id_of(key)

@@ -1,0 +1,49 @@
+"""The first line of the project's own code above the current call.
+
+In: the running stack. Out: `path:line`, relative to the project. Never: reads a source file or a local variable.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+
+from logging_pkg import conf
+
+_OWN_PACKAGE = str(Path(__file__).resolve().parents[1]) + "/"
+_LIBRARIES = tuple(
+    {str(Path(path).resolve()) + "/" for path in (*sysconfig.get_paths().values(), sysconfig.get_paths()["stdlib"])}
+)
+#: Frames walked at most; 0.1 us each.
+_MAX_DEPTH = 200
+
+
+def project_caller() -> str | None:
+    """`path:line` of the nearest frame that is neither a library's, nor ours, nor outside the project; else None."""
+    frame: FrameType | None = sys._getframe(1)
+    depth = 0
+    while frame is not None and depth < _MAX_DEPTH:
+        name = _project_name(frame.f_code.co_filename, conf.settings().project_roots)
+        if name is not None:
+            return f"{name}:{frame.f_lineno}"[-300:]
+        frame = frame.f_back
+        depth += 1
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _project_name(filename: str, roots: tuple[Path, ...]) -> str | None:
+    """The file's name relative to the project, or None when it is not the project's code."""
+    if filename.startswith("<"):
+        return None
+    path = Path(filename).resolve()
+    text = str(path)
+    if text.startswith((_OWN_PACKAGE, *_LIBRARIES)) or "/site-packages/" in text or "/dist-packages/" in text:
+        return None
+    for root in roots or (Path.cwd(),):
+        if path.is_relative_to(root.resolve()):
+            return str(path.relative_to(root.resolve()))
+    return None

@@ -1,0 +1,46 @@
+"""What a finished unit of work says about its queries: N+1, too many.
+
+In: Totals. Out: `db.n_plus_one_detected`, `db.high_query_count_detected`. Never: more than the cap per unit.
+"""
+
+from __future__ import annotations
+
+from logging_pkg import conf
+from logging_pkg.context import Span
+from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.sql import fingerprint, operation_of
+from logging_pkg.instrumentation.totals import Totals, milliseconds
+
+
+def report_findings(totals: Totals, span: Span) -> None:
+    """Emit the findings of a finished unit."""
+    settings = conf.settings()
+    for alias, database, sql, statement in totals.repeated():
+        # A repeated write is a loop of writes; only repeated reads are what N+1 names.
+        if operation_of(sql) != "select" or not totals.take_finding():
+            continue
+        emit_safely(
+            "db.n_plus_one_detected",
+            {
+                "alias": alias,
+                "vendor": database.vendor,
+                "fingerprint": fingerprint(sql),
+                "count": statement.count,
+                "threshold": settings.n_plus_one_threshold,
+                "total_ms": milliseconds(statement.nanoseconds),
+                "caller": statement.caller,
+                "route": totals.route(),
+            },
+            span,
+        )
+    if totals.query_count > settings.query_count_threshold and totals.take_finding():
+        emit_safely(
+            "db.high_query_count_detected",
+            {
+                "query_count": totals.query_count,
+                "threshold": settings.query_count_threshold,
+                "query_time_ms": milliseconds(totals.query_nanoseconds),
+                "route": totals.route(),
+            },
+            span,
+        )

@@ -1,0 +1,217 @@
+"""Watch any function, coroutine, generator or block: `@track_performance`.
+
+In: calls. Out: `function.call_finished` with duration and success. Never: changes arguments, results or exceptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ContextDecorator
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast, overload
+
+from logging_pkg.context import Span, activate, start_span
+from logging_pkg.events.stacks import error_type_of
+from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.totals import milliseconds
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_clock = time.perf_counter_ns
+
+
+class _Call:
+    """One call being watched. Entering makes its span current, so that what happens inside is below it."""
+
+    __slots__ = ("_name", "_previous", "_started", "span")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.span: Span = start_span()
+        self._previous: Span | None = None
+        self._started = _clock()
+
+    def enter(self) -> None:
+        self._previous = activate(self.span)
+
+    def leave(self) -> None:
+        activate(self._previous)
+
+    def finish(self, error: BaseException | None) -> None:
+        cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
+        failed = error is not None and not cancelled
+        emit_safely(
+            "function.call_finished",
+            {
+                "function": self._name,
+                "duration_ms": milliseconds(_clock() - self._started),
+                "outcome": "cancelled" if cancelled else "error" if failed else "ok",
+                "is_error": int(failed),
+                "error_type": error_type_of(error) if error is not None else None,
+            },
+            self.span,
+        )
+
+
+class _Tracker(ContextDecorator):
+    """What `track_performance("name")` returns: a decorator and a context manager."""
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+        self._calls: list[_Call] = []
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:  # type: ignore[override]
+        return _wrap(function, self._name)
+
+    def __enter__(self) -> None:
+        if self._name is None:
+            raise TypeError('track_performance used as a block needs a name: with track_performance("import.parse"):')
+        call = _Call(self._name)
+        call.enter()
+        self._calls.append(call)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        call = self._calls.pop()
+        call.leave()
+        call.finish(error)
+
+
+@overload
+def track_performance(target: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
+def track_performance(target: str | None = None, /) -> _Tracker: ...
+def track_performance(target: Callable[P, R] | str | None = None, /) -> Callable[P, R] | _Tracker:
+    """Emit `function.call_finished` for every call of a function, sync or async, generator or not, or for a block.
+
+    >>> @track_performance
+    ... def parse(feed): ...
+    >>> @track_performance("feed.parse")
+    ... async def parse(feed): ...
+    >>> with track_performance("feed.parse"): ...
+
+    A generator counts from its first step until it is exhausted or closed. The name is the function's module and
+    qualified name unless one is given.
+    """
+    if callable(target):
+        return _wrap(target, None)
+    return _Tracker(target)
+
+
+def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
+    name = (name or f"{function.__module__}.{function.__qualname__}")[:200]
+    if inspect.isasyncgenfunction(function):
+        return cast("Callable[P, R]", _wrap_async_generator(function, name))
+    if inspect.isgeneratorfunction(function):
+        return cast("Callable[P, R]", _wrap_generator(function, name))
+    if inspect.iscoroutinefunction(function):
+        return cast("Callable[P, R]", _wrap_coroutine(function, name))
+
+    @functools.wraps(function)
+    def watched(*args: P.args, **kwargs: P.kwargs) -> R:
+        call = _Call(name)
+        call.enter()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            call.leave()
+            call.finish(error)
+            raise
+        call.leave()
+        call.finish(None)
+        return result
+
+    return watched
+
+
+def _wrap_coroutine(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def watched(*args: Any, **kwargs: Any) -> Any:
+        call = _Call(name)
+        call.enter()
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            call.leave()
+            call.finish(error)
+            raise
+        call.leave()
+        call.finish(None)
+        return result
+
+    return watched
+
+
+def _wrap_generator(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def watched(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        call = _Call(name)
+        inner = function(*args, **kwargs)
+        try:
+            result = yield from _steps(inner, call)
+        except BaseException as error:
+            call.finish(error)
+            raise
+        call.finish(None)
+        return result
+
+    return watched
+
+
+def _steps(inner: Any, call: _Call) -> Any:
+    """Drive a generator with its span current only while its own code runs, never while its consumer's does."""
+    resume: Callable[[], Any] = lambda: next(inner)  # noqa: E731
+    while True:
+        call.enter()
+        try:
+            item = resume()
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            call.leave()
+        try:
+            sent = yield item
+        except GeneratorExit:
+            inner.close()
+            raise
+        except BaseException as error:
+            resume = functools.partial(inner.throw, error)
+        else:
+            resume = functools.partial(inner.send, sent)
+
+
+def _wrap_async_generator(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    async def watched(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        call = _Call(name)
+        inner = function(*args, **kwargs)
+        resume = inner.__anext__
+        try:
+            while True:
+                call.enter()
+                try:
+                    item = await resume()
+                except StopAsyncIteration:
+                    break
+                finally:
+                    call.leave()
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    await inner.aclose()
+                    raise
+                except BaseException as error:
+                    resume = functools.partial(inner.athrow, error)
+                else:
+                    resume = functools.partial(inner.asend, sent)
+        except BaseException as error:
+            call.finish(error)
+            raise
+        call.finish(None)
+
+    return watched

@@ -1,0 +1,23 @@
+"""Emission that cannot disturb the code it reports on.
+
+In: an event. Out: nothing. Never: raises, but for a wrong event in strict mode (a bug of ours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from logging_pkg.context import Span
+from logging_pkg.exceptions import EventError
+from logging_pkg.writer import get_writer
+
+
+def emit_safely(event: str, fields: Mapping[str, Any], span: Span | None = None) -> None:
+    """Emit an event of our own instrumentation; anything but a strict-mode schema error is swallowed and counted."""
+    try:
+        get_writer().emit(event, fields, None, span)
+    except EventError:
+        raise
+    except Exception:
+        get_writer().failed += 1

@@ -1,0 +1,203 @@
+"""Watch one HTTP request from its first line to its last byte, and tell of it in one canonical event.
+
+In: plain values of a request and its response. Out: `http.request_finished` and findings, once.
+Never: reads a body, session or user from a store; imports Django.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from logging_pkg import conf
+from logging_pkg.conf import Settings
+from logging_pkg.context import (
+    Span,
+    current_unit,
+    new_correlation_id,
+    parse_correlation_id,
+    parse_traceparent,
+    start_span,
+)
+from logging_pkg.events.stacks import describe_exception
+from logging_pkg.instrumentation.findings import report_findings
+from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.totals import Totals, milliseconds
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+_SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_clock = time.perf_counter_ns
+
+
+class RequestTotals(Totals):
+    """Totals of a request, and the unhandled exception Django turned into a 500."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, route: Callable[[], str | None]) -> None:
+        super().__init__(route=route)
+        self.error: BaseException | None = None
+
+
+class RequestWatch:
+    """One request being watched.
+
+    Args:
+        method: HTTP method as sent.
+        route: tells the route template; called when an event needs it.
+        headers: looks a request header up by its name.
+        peer: address the request came from, for the trust in its correlation headers.
+    """
+
+    def __init__(self, method: str, route: Callable[[], str], headers: Callable[[str], str | None], peer: str) -> None:
+        self._entered = _clock()
+        settings = conf.settings()
+        self.method = method if method in _METHODS else "OTHER"
+        self._route = route
+        self.totals = RequestTotals(route)
+        correlation_id, parent = _inbound(headers, peer, settings)
+        if correlation_id is None and current_unit() is None:
+            correlation_id = new_correlation_id()
+        # Else a request served inside another unit (the test client, an internal call) belongs to that one.
+        self.span: Span = start_span(
+            "request", totals=self.totals, correlation_id=correlation_id, parent_span_id=parent
+        )
+        self._first_byte: int | None = None
+        self._overhead = 0
+        self._done = False
+        self._lock = threading.Lock()
+
+    def started(self) -> None:
+        """The view chain is about to run: what passed until now was ours."""
+        self._overhead += _clock() - self._entered
+
+    def responded(self) -> None:
+        """The response object is there."""
+        self._first_byte = _clock()
+
+    def finish(
+        self,
+        *,
+        status: int,
+        outcome: str | None = None,
+        response_bytes: int,
+        request_bytes: int | None = None,
+        path: str | None = None,
+        user_id: str | None = None,
+        is_streaming: bool = False,
+        is_htmx: bool = False,
+        error: BaseException | None = None,
+    ) -> None:
+        """Emit the findings and the canonical event. A second call does nothing."""
+        ended = _clock()
+        with self._lock:
+            if self._done:
+                return
+            self._done = True
+        settings = conf.settings()
+        elapsed_ms = milliseconds(ended - self._entered)
+        outcome = outcome or _outcome_of(status)
+        error = error or self.totals.error
+        route = self._route()
+        slow_ms = settings.slow_request_threshold_ms
+        is_error = int(outcome == "server_error")
+        report_findings(self.totals, self.span)
+        if elapsed_ms > slow_ms and self.totals.take_finding():
+            emit_safely(
+                "http.slow_request_detected",
+                {
+                    "method": self.method,
+                    "route": route,
+                    "response_time_ms": elapsed_ms,
+                    "threshold_ms": slow_ms,
+                    "query_count": self.totals.query_count,
+                    "query_time_ms": milliseconds(self.totals.query_nanoseconds),
+                    "api_time_ms": milliseconds(self.totals.api_nanoseconds),
+                },
+                self.span,
+            )
+        fields: dict[str, Any] = {
+            "method": self.method,
+            "route": route,
+            "path": path or route,
+            "status_code": status,
+            "status_class": f"{status // 100}xx",
+            "outcome": outcome,
+            "response_time_ms": elapsed_ms,
+            "time_to_first_byte_ms": milliseconds((self._first_byte or ended) - self._entered),
+            "is_error": is_error,
+            "is_slow": int(elapsed_ms > slow_ms),
+            "apdex": _apdex(elapsed_ms, settings.apdex_threshold_ms, is_error),
+            "query_count": self.totals.query_count,
+            "query_time_ms": milliseconds(self.totals.query_nanoseconds),
+            "duplicate_query_count": self.totals.duplicate_count,
+            "queries": [
+                {"alias": alias, "count": database.count, "time_ms": milliseconds(database.nanoseconds)}
+                for alias, database in list(self.totals.databases.items())[:20]
+            ],
+            "api_call_count": self.totals.api_calls,
+            "api_time_ms": milliseconds(self.totals.api_nanoseconds),
+            "user_id": user_id,
+            "request_size_bytes": request_bytes,
+            "response_size_bytes": response_bytes,
+            "is_streaming": int(is_streaming),
+            "is_htmx": int(is_htmx),
+            "findings_dropped": self.totals.findings_dropped,
+        }
+        if error is not None:
+            fields["error_type"], fields["error_stack"] = describe_exception(error)
+        fields["instrumentation_us"] = round((self._overhead + _clock() - ended) / 1000, 1)
+        emit_safely("http.request_finished", fields, self.span)
+
+
+def _inbound(headers: Callable[[str], str | None], peer: str, settings: Settings) -> tuple[str | None, str | None]:
+    """Correlation ID and parent span a trusted peer sent; anything else is as if it had not been sent."""
+    if not settings.trusted_correlation_sources or not _is_trusted(peer, settings.trusted_correlation_sources):
+        return None, None
+    traceparent = parse_traceparent(headers("traceparent") or "")
+    if traceparent is not None:
+        return traceparent
+    return parse_correlation_id(headers(settings.correlation_header or "X-Correlation-ID") or ""), None
+
+
+@lru_cache(maxsize=1024)
+def _is_trusted(peer: str, sources: tuple[str, ...]) -> bool:
+    if "*" in sources:
+        return True
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False  # a Unix socket has no address; trust it with "*"
+    return any(address in ip_network(source) for source in sources)
+
+
+def _outcome_of(status: int) -> str:
+    if status >= 500:
+        return "server_error"
+    return "client_error" if status >= 400 else "ok"
+
+
+def _apdex(elapsed_ms: float, threshold_ms: float, is_error: int) -> float:
+    if is_error or elapsed_ms > 4 * threshold_ms:
+        return 0
+    return 1 if elapsed_ms <= threshold_ms else 0.5
+
+
+def fill_path(route: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -> str:
+    """The route with the values of allow-listed URL parameters in place of their `{name}`.
+
+    Args:
+        route: template in which `parameters` stand as `{name}`.
+        parameters: the resolver's keyword arguments.
+        allowed: names whose values may be told.
+    """
+    for name in allowed:
+        value = str(parameters.get(name, ""))
+        if _SAFE_VALUE.fullmatch(value):
+            route = route.replace(f"{{{name}}}", value)
+    return route[:300]

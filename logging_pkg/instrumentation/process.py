@@ -1,0 +1,109 @@
+"""The heartbeat: that a process lives, what it uses, and what its logging has done so far.
+
+In: /proc and getrusage. Out: `process.sampled` every few seconds. Never: keeps a process alive.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+import time
+from typing import Any
+
+from logging_pkg import conf
+from logging_pkg.context import activate
+from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.writer import get_writer
+
+_lock = threading.Lock()
+_thread: threading.Thread | None = None
+_wake = threading.Event()
+_wanted = False
+
+
+def start_heartbeat() -> None:
+    """Emit `process.sampled` now and every `heartbeat_interval_s` from a daemon thread. Idempotent; survives fork.
+
+    Long-running programs call it: the Django middleware does, a worker command should. One-shot commands should not,
+    or their end would look like a program that went down.
+    """
+    global _thread, _wanted
+    interval = conf.settings().heartbeat_interval_s
+    if interval <= 0 or not conf.settings().enabled:
+        return
+    with _lock:
+        _wanted = True
+        if _thread is not None and _thread.is_alive():
+            return
+        _wake.clear()
+        _thread = threading.Thread(target=_beat, name="logging_pkg heartbeat", daemon=True)
+        _thread.start()
+
+
+def stop_heartbeat() -> None:
+    """Stop the thread and wait for it. For tests and orderly ends."""
+    global _thread, _wanted
+    with _lock:
+        _wanted = False
+        thread, _thread = _thread, None
+    _wake.set()
+    if thread is not None and thread.is_alive():
+        thread.join(5)
+
+
+def _beat() -> None:
+    activate(None)
+    while True:
+        interval = conf.settings().heartbeat_interval_s
+        emit_safely("process.sampled", sample(interval))
+        if _wake.wait(interval):
+            return
+
+
+def sample(interval_s: float) -> dict[str, Any]:
+    """The fields of one `process.sampled`."""
+    writer = get_writer()
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "interval_s": interval_s,
+        "uptime_s": round(time.monotonic() - writer.started, 3),
+        "pid": os.getpid(),
+        "rss_bytes": _resident_bytes(usage.ru_maxrss),
+        "cpu_user_s": round(usage.ru_utime, 3),
+        "cpu_system_s": round(usage.ru_stime, 3),
+        "thread_count": threading.active_count(),
+        "open_file_count": _open_files(),
+        "written_count": writer.written,
+        "rejected_count": writer.rejected,
+        "failed_count": writer.failed,
+        "shortened_count": writer.shortened,
+    }
+
+
+def _resident_bytes(peak: int) -> int:
+    """Resident memory now (Linux); elsewhere the peak, in KiB except on macOS (getrusage(2))."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _open_files() -> int | None:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return None
+
+
+def _after_fork() -> None:
+    """Threads do not survive a fork; start anew where one was wanted."""
+    global _thread, _lock, _wake
+    _thread, _lock, _wake = None, threading.Lock(), threading.Event()
+    if _wanted:
+        start_heartbeat()
+
+
+os.register_at_fork(after_in_child=_after_fork)
