@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 _TEST_DEFAULTS = {"LOGPIPE_STRICT": "true", "LOGPIPE_SINK": "none", "LOGPIPE_HEARTBEAT_INTERVAL_S": "0"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests() -> None:
-    """Set the defaults before Django is set up."""
+def pytest_addoption() -> None:
+    """Set the defaults. This hook runs before pytest-django sets Django up; there is no option to add."""
     for name, value in _TEST_DEFAULTS.items():
         os.environ.setdefault(name, value)
 

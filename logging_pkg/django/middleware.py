@@ -119,7 +119,7 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
     wrapped = stream.watch_async(inner) if response.is_async else stream.watch(inner)  # type: ignore[attr-defined]
     response._iterator = wrapped  # type: ignore[attr-defined]
     # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
-    response._resource_closers.append(stream.closed)
+    response._resource_closers.append(stream.closed)  # type: ignore[attr-defined]
     return response
 
 

@@ -22,7 +22,7 @@ def error_type_of(error: BaseException | type[BaseException]) -> str:
 
 def describe_exception(error: BaseException) -> tuple[str, str]:
     """Class and stack of an exception, innermost frame last, causes first. Its message may hold values: left out."""
-    parts = []
+    parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen and len(parts) < 5:

@@ -9,8 +9,7 @@ import asyncio
 import functools
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ContextDecorator
+from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
@@ -57,14 +56,14 @@ class _Call:
         )
 
 
-class _Tracker(ContextDecorator):
+class _Tracker:
     """What `track_performance("name")` returns: a decorator and a context manager."""
 
     def __init__(self, name: str | None) -> None:
         self._name = name
         self._calls: list[_Call] = []
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:  # type: ignore[override]
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         return _wrap(function, self._name)
 
     def __enter__(self) -> None:
@@ -149,7 +148,7 @@ def _wrap_coroutine(function: Callable[..., Any], name: str) -> Callable[..., An
 
 def _wrap_generator(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     @functools.wraps(function)
-    def watched(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def watched(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         call = _Call(name)
         inner = function(*args, **kwargs)
         try:

@@ -242,9 +242,9 @@ def _load_event(path: Path, envelope: Mapping[str, Any]) -> EventSchema:
             raise fail(f"properties/{field_name}", field_name, "a name the envelope does not use")
         if not isinstance(schema, dict) or not schema.get("description"):
             raise fail(f"properties/{field_name}/description", None, "one sentence on what the field holds")
-        _check_dimension(
-            schema, lambda found, expected, f=field_name: fail(f"properties/{f}/x-dimension", found, expected)
-        )
+        if "x-dimension" in schema and not _is_dimension(schema["x-dimension"]):
+            expected = '{"bound": how many values at most, "why": "what keeps it so"}'
+            raise fail(f"properties/{field_name}/x-dimension", schema["x-dimension"], expected)
         if schema.get("x-sensitive", "hashed") not in ("hashed", "dropped"):
             raise fail(f"properties/{field_name}/x-sensitive", schema["x-sensitive"], '"hashed" or "dropped"')
     return EventSchema(
@@ -260,12 +260,8 @@ def _load_event(path: Path, envelope: Mapping[str, Any]) -> EventSchema:
     )
 
 
-def _check_dimension(schema: Mapping[str, Any], fail: Callable[[object, str], SchemaError]) -> None:
-    if "x-dimension" not in schema:
-        return
-    dimension = schema["x-dimension"]
-    if not isinstance(dimension, dict) or type(dimension.get("bound")) is not int or not dimension.get("why"):
-        raise fail(dimension, '{"bound": how many values at most, "why": "what keeps it so"}')
+def _is_dimension(value: object) -> bool:
+    return isinstance(value, dict) and type(value.get("bound")) is int and bool(value.get("why"))
 
 
 def _metrics(

@@ -1,0 +1,30 @@
+"""The `logpipe` command.
+
+In: the command line. Out: exit codes: 0 done, 1 something is wrong and said in one line, 2 wrong usage.
+Never: a traceback for an error the user can mend.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from logging_pkg.exceptions import LogpipeError
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        from logging_pkg.cli.application import application
+    except ImportError as error:
+        print(
+            f'logpipe: {error.name} is not installed; install the tools with: pip install "logging-pkg[cli]"',
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from error
+    try:
+        application()
+    except LogpipeError as error:
+        print(f"logpipe: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

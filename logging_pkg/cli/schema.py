@@ -1,0 +1,67 @@
+"""`logpipe schema`: list the declared events, show one, validate a file of events.
+
+In: schema directories, NDJSON files. Out: text on stdout, exit 1 on an invalid line. Never: writes a file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from logging_pkg.schemas import Registry, load_registry
+from logging_pkg.testing import StreamProblem, validate_stream
+
+app = typer.Typer(no_args_is_help=True, help="Look at the declared events; validate files of events.")
+
+Directories = Annotated[
+    list[Path] | None, typer.Option("--schemas", help="A further schema directory; may be given more than once.")
+]
+
+
+@app.command("list")
+def list_events(schemas: Directories = None) -> None:
+    """Print every declared event with its description."""
+    for name, schema in load_registry(schemas or ()).events.items():
+        print(f"{name:34} {schema.description}")
+
+
+@app.command()
+def show(event: str, schemas: Directories = None) -> None:
+    """Print the JSON Schema of a whole line of one event, envelope included."""
+    registry = load_registry(schemas or ())
+    if event not in registry.events:
+        typer.echo(f"logpipe: {registry.unknown_event(event)}", err=True)
+        raise typer.Exit(1)
+    print(json.dumps(registry.line_schema(event), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def validate(files: list[Path], schemas: Directories = None) -> None:
+    """Check that every line of the given NDJSON files is a valid, declared event."""
+    registry = load_registry(schemas or ())
+    problems = events = 0
+    for file in files:
+        found_problems, found_events = _validate(file, registry)
+        problems += found_problems
+        events += found_events
+    print(f"{events} valid events, {problems} problems in {len(files)} file{'s' if len(files) != 1 else ''}")
+    if problems or not events:
+        raise typer.Exit(1)
+
+
+def _validate(file: Path, registry: Registry) -> tuple[int, int]:
+    problems = events = 0
+    try:
+        for result in validate_stream(file, registry):
+            if isinstance(result, StreamProblem):
+                problems += 1
+                print(result)
+            else:
+                events += 1
+    except OSError as error:
+        problems += 1
+        print(f"{file}: cannot be read: {error.strerror}")
+    return problems, events
