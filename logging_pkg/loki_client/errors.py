@@ -4,6 +4,8 @@ In: an HTTP answer, or the lack of one. Out: one exception naming URL, status, L
 Never: more than MESSAGE_LIMIT characters of an answer; Loki repeats whole stream selectors and lines in its messages.
 """
 
+# ruff: noqa: N818 - the names say what happened, and all of them end up behind `except LokiError`
+
 from __future__ import annotations
 
 import re
@@ -109,8 +111,8 @@ class LokiTooLarge(LokiStatusError):
     """
 
     next_step = (
-        "over a size limit: ask for or send less at once; after a 400, read back which entries of the push are stored and "
-        "set aside the one that is too large"
+        "over a size limit: ask for or send less at once; after a 400, read back which entries of the push are stored "
+        "and set aside the one that is too large"
     )
 
 
