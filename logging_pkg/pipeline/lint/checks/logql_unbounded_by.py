@@ -1,0 +1,61 @@
+"""logql/unbounded-by: a result has as many series as the schemas say, not one per line.
+
+In: groupings, and range aggregations without one. Out: a problem for a label without a stated bound.
+Never: counts series in a running Loki.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from logging_pkg.pipeline.lint.checks._queries import at, parsed
+from logging_pkg.pipeline.lint.labels import Origin, labels_left, result_labels
+from logging_pkg.pipeline.lint.problem import Problem
+from logging_pkg.pipeline.lint.project import Project, Query
+from logging_pkg.pipeline.logql import ast
+from logging_pkg.pipeline.logql.functions import GROUPABLE_AGGREGATIONS, SUM_PUSHES_GROUPING_INTO
+
+ID = "logql/unbounded-by"
+
+
+def check(project: Project) -> Iterator[Problem]:
+    """A label in `by` that is no dimension, or no `by` where structured metadata would make a series per line."""
+    for query, expression in parsed(project, ID):
+        yield from _below(project, query, expression, is_summed=False)
+
+
+def _below(project: Project, query: Query, part: ast.Expression, *, is_summed: bool) -> Iterator[Problem]:
+    match part:
+        case ast.RangeAggregation():
+            yield from _named(query, part.grouping, labels_left(part.query, project.registry))
+            yield from _unreduced(project, query, part, is_summed=is_summed)
+        case ast.VectorAggregation():
+            yield from _named(query, part.grouping, result_labels(part.operand, project.registry))
+            reduces = part.op.text.lower() == "sum" and not (part.grouping and part.grouping.without)
+            yield from _below(project, query, part.operand, is_summed=reduces)
+        case ast.BinaryOperation():
+            yield from _below(project, query, part.left, is_summed=False)
+            yield from _below(project, query, part.right, is_summed=False)
+        case ast.LabelReplace():
+            yield from _below(project, query, part.operand, is_summed=False)
+        case _:
+            pass
+
+
+def _named(query: Query, grouping: ast.Grouping | None, labels: dict[str, Origin]) -> Iterator[Problem]:
+    for name in grouping.labels if grouping and not grouping.without else ():
+        if name.text in labels and not labels[name.text].bounded:
+            hint = "group by fields with x-dimension, an enum or a stream label; or state its bound in the schema"
+            yield at(query, name, ID, "takes any number of values", hint)
+
+
+def _unreduced(project: Project, query: Query, part: ast.RangeAggregation, *, is_summed: bool) -> Iterator[Problem]:
+    function = part.op.text.lower()
+    if function == "absent_over_time" or (is_summed and function in SUM_PUSHES_GROUPING_INTO):
+        return
+    if part.grouping is not None and not part.grouping.without:
+        return
+    unbounded = sorted(name for name, origin in result_labels(part, project.registry).items() if not origin.bounded)
+    if unbounded:
+        hint = "add by (…) behind it" if function in GROUPABLE_AGGREGATIONS else f"write sum by (…) ({function}(…))"
+        yield at(query, part.op, ID, f"makes one series per {unbounded[0]}", hint)

@@ -1,0 +1,37 @@
+"""rules/alert-annotations: whoever gets an alert learns what, how bad, what to do and where to look.
+
+In: alert rules. Out: a problem for each thing missing. Never: reads the runbook itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from logging_pkg.pipeline.lint.problem import Problem
+from logging_pkg.pipeline.lint.project import Project
+
+ID = "rules/alert-annotations"
+
+SEVERITIES = ("info", "warning", "critical")
+ANNOTATIONS = {
+    "summary": "one line with the value",
+    "description": "what was measured, over what, against which limit",
+    "runbook_url": "docs/runbooks/<alert>.md",
+    "dashboard_url": "the recorded series in Explore, or a panel",
+    "logs_url": "the LogQL behind the alert in Explore",
+}
+
+
+def check(project: Project) -> Iterator[Problem]:
+    """severity, summary, description, runbook_url, dashboard_url, logs_url."""
+    for rule in project.alerts:
+        labels, annotations = rule.fields.mapping("labels"), rule.fields.mapping("annotations")
+        severity = labels.text("severity")
+        if severity is None:
+            yield Problem.at(rule.name, ID, "has no label severity", f"one of {', '.join(SEVERITIES)}")
+        elif severity.text not in SEVERITIES:
+            yield Problem.at(severity, ID, "not a severity", f"one of {', '.join(SEVERITIES)}")
+        for name, purpose in ANNOTATIONS.items():
+            text = annotations.text(name)
+            if text is None or not text.text.strip():
+                yield Problem.at(rule.name, ID, f"has no annotation {name}", f"{name}: {purpose}")
