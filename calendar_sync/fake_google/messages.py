@@ -1,0 +1,101 @@
+"""The values that pass between the HTTP server and the API: requests, responses, and Google's error body.
+
+In: what http.server parsed, or what an operation decided.
+Out: frozen values; `ApiError` renders the JSON error body that Google documents.
+Never: sockets, state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# A resource of the API, as its JSON object.
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. `path` is still percent-encoded, header names are lower case, `query` has first values."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Resource:
+        """The body as a JSON object; raises ApiError 400 `parseError` when it is none."""
+        try:
+            value = json.loads(self.body or b"{}")
+        except ValueError as error:
+            raise ApiError(400, "parseError", "Parse Error") from error
+        if not isinstance(value, dict):
+            raise ApiError(400, "parseError", f"This API expects a JSON object, not {type(value).__name__}.")
+        return value
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer: `body` is serialised as JSON, None is an empty body."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> bytes:
+        """The body's bytes (UTF-8 JSON), empty for None."""
+        return b"" if self.body is None else json.dumps(self.body, ensure_ascii=False).encode()
+
+
+class ApiError(Exception):
+    """An error as Google answers it: HTTP status, machine-readable reason, message, and headers such as Retry-After."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        domain: str = "global",
+        location: str | None = None,
+        location_type: str = "parameter",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.domain = domain
+        self.location = location
+        self.location_type = location_type
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """The error body of the Calendar API.
+
+        Source: Google Calendar API guide, "Handle API errors".
+        """
+        detail: Resource = {"domain": self.domain, "reason": self.reason, "message": self.message}
+        if self.location is not None:
+            detail |= {"locationType": self.location_type, "location": self.location}
+        body = {"error": {"errors": [detail], "code": self.status, "message": self.message}}
+        return Response(self.status, body, self.headers)
+
+
+def not_found() -> ApiError:
+    """404, also for what belongs to somebody else, as Google answers."""
+    return ApiError(404, "notFound", "Not Found")
+
+
+def rate_limited(status: int, reason: str, retry_after_s: float | None = None) -> ApiError:
+    """A usage-limit error: 403 or 429 with `rateLimitExceeded`, `userRateLimitExceeded` or `quotaExceeded`."""
+    messages = {
+        "rateLimitExceeded": "Rate Limit Exceeded",
+        "userRateLimitExceeded": "User Rate Limit Exceeded",
+        "quotaExceeded": "Calendar usage limits exceeded.",
+    }
+    headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
+    return ApiError(status, reason, messages.get(reason, reason), domain="usageLimits", headers=headers)

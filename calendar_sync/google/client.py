@@ -1,0 +1,158 @@
+"""The calls the application makes to Google Calendar, on google-api-python-client.
+
+In: an account's identity and token; calendar IDs, sync tokens, event bodies.
+Out: pages and resources as Google sends them; GoogleError otherwise.
+Never: the network for the API's description (static discovery), or one connection in two threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from types import TracebackType
+from typing import Any, Self
+
+from django.conf import settings
+from google.oauth2.credentials import Credentials
+from google_auth_httplib2 import AuthorizedHttp
+from googleapiclient.discovery import build_from_document
+
+from calendar_sync.google import retry
+from calendar_sync.google.errors import AlreadyDeleted, AlreadyExists
+from logging_pkg.instrumentation.google_api import InstrumentedHttp, InstrumentedHttpRequest, google_account
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CalendarPage:
+    """One page of a listing. `sync_token` is there on the last page only."""
+
+    items: list[Resource]
+    sync_token: str | None
+
+
+def new_event_id() -> str:
+    """An ID for an event to insert: 26 hexadecimal digits, which are valid base32hex as Google requires."""
+    return secrets.token_hex(13)
+
+
+class GoogleCalendarClient:
+    """The Calendar API for one account, in one thread (httplib2 connections are not thread-safe). Close it after use.
+
+    Every method raises GoogleError; see `calendar_sync.google.errors`. `sleep` waits out a back-off, in seconds; a
+    worker passes one that ends early when the worker is told to stop.
+    """
+
+    def __init__(
+        self,
+        account_id: str,
+        access_token: str,
+        *,
+        api_root: str | None = None,
+        timeout_s: float | None = None,
+        policy: retry.RetryPolicy | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._account_id = account_id
+        self._policy = policy or retry.RetryPolicy(
+            settings.GOOGLE_MAX_ATTEMPTS, settings.GOOGLE_BACKOFF_BASE_S, settings.GOOGLE_BACKOFF_MAX_S
+        )
+        self._sleep = sleep
+        http = InstrumentedHttp(timeout=settings.GOOGLE_TIMEOUT_S if timeout_s is None else timeout_s)
+        self._service = build_from_document(
+            _discovery_document(api_root or settings.GOOGLE_CALENDAR_API_ROOT),
+            http=AuthorizedHttp(Credentials(access_token), http=http),  # type: ignore[no-untyped-call]
+            requestBuilder=InstrumentedHttpRequest,
+        )
+
+    def list_calendars(self, sync_token: str = "") -> Iterator[CalendarPage]:
+        """The account's list of calendars; with a sync token what changed since, deleted ones marked `deleted`."""
+        parameters = {"syncToken": sync_token} if sync_token else {}
+        calendars = self._service.calendarList()
+        return self._pages(calendars, calendars.list(maxResults=250, **parameters))
+
+    def list_events(
+        self, calendar_id: str, sync_token: str = "", page_size: int | None = None
+    ) -> Iterator[CalendarPage]:
+        """A calendar's events; with a sync token what changed since, deleted ones with status `cancelled`.
+
+        `page_size` is in events, 1 to 2,500; GOOGLE_PAGE_SIZE when None. Raises SyncTokenExpired while iterating, when
+        the token cannot be used any more.
+        """
+        parameters = {"syncToken": sync_token} if sync_token else {}
+        events = self._service.events()
+        size = page_size or settings.GOOGLE_PAGE_SIZE
+        return self._pages(events, events.list(calendarId=calendar_id, maxResults=size, **parameters))
+
+    def get_event(self, calendar_id: str, event_id: str) -> Resource:
+        """One event, also a deleted one (status `cancelled`)."""
+        return self._resource(self._service.events().get(calendarId=calendar_id, eventId=event_id))
+
+    def insert_event(self, calendar_id: str, event: Resource) -> Resource:
+        """Create an event under `event["id"]`, or under a new ID.
+
+        The ID is the client's: when an attempt's answer was lost, the next attempt finds the event there (409), and it
+        is the event as inserted that is returned. So it cannot be inserted twice.
+        """
+        body = {"id": new_event_id(), **event}
+        try:
+            return self._resource(self._service.events().insert(calendarId=calendar_id, body=body))
+        except AlreadyExists:
+            return self.get_event(calendar_id, body["id"])
+
+    def patch_event(self, calendar_id: str, event_id: str, changes: Resource, *, etag: str | None = None) -> Resource:
+        """Change some fields of an event; with `etag` only if it still is that version (ApiRejected 412 otherwise)."""
+        request = self._service.events().patch(calendarId=calendar_id, eventId=event_id, body=changes)
+        if etag is not None:
+            request.headers["If-Match"] = etag
+        return self._resource(request)
+
+    def delete_event(self, calendar_id: str, event_id: str) -> None:
+        """Delete an event; one that is deleted already is no error."""
+        try:
+            self._call(self._service.events().delete(calendarId=calendar_id, eventId=event_id))
+        except AlreadyDeleted:
+            return
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._service.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _pages(self, collection: Any, request: Any) -> Iterator[CalendarPage]:
+        while request is not None:
+            answer = self._call(request)
+            yield CalendarPage(answer.get("items", []), answer.get("nextSyncToken"))
+            request = collection.list_next(request, answer)
+
+    def _resource(self, request: Any) -> Resource:
+        return dict(self._call(request))
+
+    def _call(self, request: Any) -> Any:
+        with google_account(self._account_id):
+            return retry.execute(request, self._policy, self._sleep)
+
+
+@functools.lru_cache(maxsize=4)
+def _discovery_document(api_root: str) -> Resource:
+    """The library's own description of Calendar v3 with `rootUrl` replaced.
+
+    Not `client_options={"api_endpoint": ...}`: that leaves batch requests going to the public endpoint.
+    """
+    text = resources.files("googleapiclient.discovery_cache.documents").joinpath("calendar.v3.json").read_text("utf-8")
+    root = api_root.rstrip("/") + "/"
+    document: Resource = json.loads(text)
+    return {**document, "rootUrl": root, "baseUrl": root + document["servicePath"]}

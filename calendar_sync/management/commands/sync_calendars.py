@@ -1,0 +1,47 @@
+"""`manage.py sync_calendars`: sync accounts once.
+
+In: `--account ID` (may be repeated) or `--all`.
+Out: a line per account; exit status 1 when a sync failed.
+Never: stops at the first account that fails.
+"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from calendar_sync.models import GoogleAccount
+from calendar_sync.sync import sync_account
+
+
+class Command(BaseCommand):
+    """Sync Google accounts."""
+
+    help = "Sync the calendars of Google accounts, once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        chosen = parser.add_mutually_exclusive_group(required=True)
+        chosen.add_argument("--account", type=int, action="append", metavar="ID", help="account to sync; repeatable")
+        chosen.add_argument("--all", action="store_true", help="sync every account")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        accounts = GoogleAccount.objects.order_by("pk")
+        if options["account"]:
+            wanted = set(options["account"])
+            accounts = accounts.filter(pk__in=wanted)
+            missing = wanted - {account.pk for account in accounts}
+            if missing:
+                numbers = ", ".join(map(str, sorted(missing)))
+                raise CommandError(f"no account {numbers}; `manage.py seed_demo` lists those it made")
+        failed = 0
+        for account in accounts:
+            report = sync_account(account, "command")
+            events = report.events
+            self.stdout.write(
+                f"{account.pk} {account.email}: {events.created} new, {events.updated} changed, "
+                f"{events.deleted} deleted, {events.unchanged} as before, {len(report.skipped)} busy"
+            )
+            for resource in report.failed:
+                self.stderr.write(f"  {resource.calendar or 'list of calendars'}: {resource.error}")
+            failed += bool(report.failed)
+        if failed:
+            raise CommandError(f"{failed} of {len(accounts)} accounts failed")

@@ -1,0 +1,11 @@
+"""What the pages show and do, without HTTP.
+
+In: a user, an account, a calendar.
+Out: frozen values for templates; rows changed.
+Never: requests, responses, calls to Google.
+"""
+
+from calendar_sync.services.calendars import CalendarService
+from calendar_sync.services.dashboard import AccountSummary, Dashboard, DashboardService
+
+__all__ = ["AccountSummary", "CalendarService", "Dashboard", "DashboardService"]

@@ -1,0 +1,65 @@
+"""Who may sync a resource: one holder at a time, across processes, until the lease runs out.
+
+In: a row that carries sync state.
+Out: a lease, renewed with each page; whoever finds it taken gets SyncInProgress.
+Never: locks held in the database while Google is being waited for.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from calendar_sync.models import Calendar, GoogleAccount
+
+
+class SyncInProgress(Exception):
+    """Another sync holds this resource."""
+
+
+class LeaseLost(Exception):
+    """The lease ran out and another sync took over; what this one still had to write is dropped."""
+
+
+class Lease:
+    """The right to sync one account's list of calendars, or one calendar.
+
+    A holder that dies keeps others out for SYNC_LEASE_S seconds at most. One that was only slow finds out at its next
+    page: `renew` is part of the page's transaction, so a late page is never written over a newer sync's.
+    """
+
+    def __init__(self, row: GoogleAccount | Calendar) -> None:
+        self._row = row
+        self._id = uuid.uuid4()
+        now = timezone.now()
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        taken = self._rows().filter(free).update(lease_id=self._id, lease_until=self._until(now))
+        if not taken:
+            raise SyncInProgress(
+                f"{row._meta.verbose_name} {row.pk}: another sync is running; try again when it is done"
+            )
+
+    def renew(self, **fields: Any) -> None:
+        """Hold on for another SYNC_LEASE_S, and save `fields` of the row; raises LeaseLost."""
+        self._update(lease_until=self._until(timezone.now()), **fields)
+
+    def release(self, **fields: Any) -> None:
+        """Give the resource back, and save `fields` of the row; raises LeaseLost."""
+        self._update(lease_id=None, lease_until=None, **fields)
+
+    def _update(self, **fields: Any) -> None:
+        if not self._rows().filter(lease_id=self._id).update(**fields):
+            raise LeaseLost(
+                f"{self._row._meta.verbose_name} {self._row.pk}: its lease ran out; SYNC_LEASE_S may be too short"
+            )
+
+    def _rows(self) -> Any:
+        return type(self._row)._default_manager.filter(pk=self._row.pk)
+
+    def _until(self, now: dt.datetime) -> dt.datetime:
+        return now + dt.timedelta(seconds=settings.SYNC_LEASE_S)

@@ -1,0 +1,173 @@
+"""How a page of Google's resources becomes rows: calendars of an account, events of a calendar.
+
+In: the items of one page.
+Out: rows created, updated, deleted; counts of each. A constant number of statements per page.
+Never: calls to Google, transactions of its own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from calendar_sync.google import GoogleError
+from calendar_sync.models import Calendar, Event, GoogleAccount
+
+Item = dict[str, Any]
+
+# Rows per DELETE: SQLite's limit on parameters is 999 in old builds.
+DELETE_BATCH = 500
+
+
+class UnexpectedResource(GoogleError):
+    """Google sent an item that lacks what the reference says it has."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a page did to the rows."""
+
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+
+
+class Target(Protocol):
+    """Where the items of one listing go."""
+
+    def apply(self, items: Iterable[Item]) -> Changes:
+        """Write one page."""
+
+    def delete_except(self, google_ids: set[str]) -> int:
+        """After a full listing: delete the rows Google did not list; returns how many."""
+
+
+class CalendarListTarget:
+    """The calendars of an account. A calendar keeps whether its user enabled it."""
+
+    def __init__(self, account: GoogleAccount) -> None:
+        self._account = account
+
+    def apply(self, items: Iterable[Item]) -> Changes:
+        """Write one page of calendarList.list."""
+        live, gone = _split(items, lambda item: bool(item.get("deleted")))
+        rows = {google_id: self._row(item) for google_id, item in live.items()}
+        calendars = Calendar.objects.filter(account=self._account)
+        etags = dict(calendars.filter(google_id__in=[*rows, *gone]).values_list("google_id", "etag"))
+        changed = [row for row in rows.values() if etags.get(row.google_id) != row.etag]
+        Calendar.objects.bulk_create(
+            changed,
+            update_conflicts=True,
+            unique_fields=["account", "google_id"],
+            update_fields=["etag", "summary", "time_zone", "background_color"],
+        )
+        doomed = [google_id for google_id in gone if google_id in etags]
+        if doomed:
+            calendars.filter(google_id__in=doomed).delete()
+        return _counted(changed, etags, doomed, len(live) + len(gone))
+
+    def delete_except(self, google_ids: set[str]) -> int:
+        """Delete the account's calendars that are not in `google_ids`, with their events."""
+        calendars = Calendar.objects.filter(account=self._account)
+        missing = set(calendars.values_list("google_id", flat=True)) - google_ids
+        if missing:
+            calendars.filter(google_id__in=missing).delete()
+        return len(missing)
+
+    def _row(self, item: Item) -> Calendar:
+        try:
+            return Calendar(
+                account=self._account,
+                google_id=item["id"],
+                etag=item["etag"],
+                summary=item.get("summaryOverride") or item["summary"],
+                time_zone=item.get("timeZone", "UTC"),
+                background_color=item.get("backgroundColor", ""),
+            )
+        except KeyError as error:
+            raise UnexpectedResource(f"calendarList.list: an item has no {error}") from error
+
+
+class EventsTarget:
+    """The events of a calendar. A cancelled event has no row."""
+
+    _FIELDS = (
+        "etag", "status", "summary", "description", "location", "starts_at", "ends_at", "all_day", "google_updated_at",
+    )  # fmt: skip
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+
+    def apply(self, items: Iterable[Item]) -> Changes:
+        """Write one page of events.list."""
+        live, gone = _split(items, lambda item: item.get("status") == "cancelled")
+        rows = {google_id: self._row(item) for google_id, item in live.items()}
+        events = Event.objects.filter(calendar=self._calendar)
+        etags = dict(events.filter(google_id__in=[*rows, *gone]).values_list("google_id", "etag"))
+        changed = [row for row in rows.values() if etags.get(row.google_id) != row.etag]
+        Event.objects.bulk_create(
+            changed, update_conflicts=True, unique_fields=["calendar", "google_id"], update_fields=self._FIELDS
+        )
+        doomed = [google_id for google_id in gone if google_id in etags]
+        self._delete(doomed)
+        return _counted(changed, etags, doomed, len(live) + len(gone))
+
+    def delete_except(self, google_ids: set[str]) -> int:
+        """Delete the calendar's events that are not in `google_ids`."""
+        known = Event.objects.filter(calendar=self._calendar).order_by().values_list("google_id", flat=True)
+        missing = set(known) - google_ids
+        self._delete(missing)
+        return len(missing)
+
+    def _delete(self, google_ids: Iterable[str]) -> None:
+        doomed = list(google_ids)
+        for start in range(0, len(doomed), DELETE_BATCH):
+            batch = doomed[start : start + DELETE_BATCH]
+            Event.objects.filter(calendar=self._calendar, google_id__in=batch).delete()
+
+    def _row(self, item: Item) -> Event:
+        try:
+            starts_at, all_day = _moment(item["start"])
+            return Event(
+                calendar=self._calendar,
+                google_id=item["id"],
+                etag=item["etag"],
+                status=item["status"],
+                summary=item.get("summary", ""),
+                description=item.get("description", ""),
+                location=item.get("location", ""),
+                starts_at=starts_at,
+                ends_at=_moment(item["end"])[0],
+                all_day=all_day,
+                google_updated_at=dt.datetime.fromisoformat(item["updated"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnexpectedResource(f"events.list: an item cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _split(items: Iterable[Item], is_gone: Any) -> tuple[dict[str, Item], list[str]]:
+    """Items by ID, and the IDs of those that are gone; what is said last of an ID counts."""
+    by_id: dict[str, Item] = {}
+    for item in items:
+        if "id" not in item:
+            raise UnexpectedResource("an item of a listing has no id")
+        by_id[item["id"]] = item
+    gone = [google_id for google_id, item in by_id.items() if is_gone(item)]
+    for google_id in gone:
+        del by_id[google_id]
+    return by_id, gone
+
+
+def _counted(changed: list[Any], etags: dict[str, str], doomed: list[str], total: int) -> Changes:
+    updated = sum(row.google_id in etags for row in changed)
+    return Changes(len(changed) - updated, updated, len(doomed), total - len(changed) - len(doomed))
+
+
+def _moment(value: dict[str, str]) -> tuple[dt.datetime, bool]:
+    """`start` or `end` of an event as a time, and whether it is a whole day (its midnight in UTC)."""
+    if "dateTime" in value:
+        return dt.datetime.fromisoformat(value["dateTime"]), False
+    return dt.datetime.combine(dt.date.fromisoformat(value["date"]), dt.time(), dt.UTC), True
