@@ -1,0 +1,91 @@
+"""Ask Loki which events of a batch it has.
+
+In: events that may have been stored. Out: the event_ids that are stored. Never: a guess; when Loki cannot say, the
+error goes to the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from logging_pkg.loki_client import LokiClient, Streams
+from logging_pkg.shipper.batch import group_by_stream
+from logging_pkg.shipper.checks import Shippable
+
+#: Entries written this far in the past are not found until the ingester has flushed them to the store.
+_FLUSH_OLDER_THAN_NS = 3600 * 1_000_000_000
+#: A flush is only begun by the request; this long after it, entries days old were there (0.1 s measured).
+_AFTER_FLUSH_S = 1.0
+#: One query covers events that lie closer than this, and no longer a range than that.
+_MAX_GAP_NS = 900 * 1_000_000_000
+_MAX_RANGE_NS = 6 * 3600 * 1_000_000_000
+#: With more writing processes in one batch than this the line filter is left out.
+_MAX_INSTANCES = 50
+
+
+def stored_event_ids(
+    client: LokiClient, items: Sequence[Shippable], now_ns: int, pause: Callable[[float], None]
+) -> set[str]:
+    """Return the event_ids of `items` that Loki has.
+
+    Args:
+        client: the store that the events may be in.
+        items: the events in question.
+        now_ns: the present.
+        pause: waits that many seconds.
+
+    Raises:
+        LokiError: Loki did not answer; nothing is known.
+    """
+    found = _ask(client, items)
+    oldest_ns = min(int(item.timestamp_ns) for item in items)
+    if oldest_ns < now_ns - _FLUSH_OLDER_THAN_NS and any(item.event_id not in found for item in items):
+        client.flush()
+        pause(_AFTER_FLUSH_S)
+        found |= _ask(client, [item for item in items if item.event_id not in found])
+    return found
+
+
+def _ask(client: LokiClient, items: Sequence[Shippable]) -> set[str]:
+    wanted = {item.event_id for item in items}
+    found: set[str] = set()
+    by_source: dict[tuple[str, str], list[Shippable]] = {}
+    for (service_name, env, _), entries in group_by_stream(items).items():
+        by_source.setdefault((service_name, env), []).extend(entries)
+    for (service_name, env), entries in by_source.items():
+        for cluster in _clusters(entries):
+            events = "|".join(re.escape(event) for event in sorted({item.stream[2] for item in cluster}))
+            # Label values have been matched against patterns without quotes or backslashes.
+            query = f'{{service_name="{service_name}",env="{env}",event=~`{events}`}}{_line_filter(cluster)}'
+            times = [int(item.timestamp_ns) for item in cluster]
+            answer = client.query_range(query, min(times), max(times) + 1)
+            assert isinstance(answer, Streams)
+            found.update(
+                event_id
+                for stream in answer.streams
+                for entry in stream.entries
+                if (event_id := entry.metadata.get("event_id")) in wanted
+            )
+    return found
+
+
+def _clusters(items: Sequence[Shippable]) -> Iterator[list[Shippable]]:
+    ordered = sorted(items, key=lambda item: int(item.timestamp_ns))
+    begin, last_ns = 0, int(ordered[0].timestamp_ns)
+    first_ns = last_ns
+    for number, item in enumerate(ordered):
+        time_ns = int(item.timestamp_ns)
+        if time_ns - last_ns > _MAX_GAP_NS or time_ns - first_ns > _MAX_RANGE_NS:
+            yield ordered[begin:number]
+            begin, first_ns = number, time_ns
+        last_ns = time_ns
+    yield ordered[begin:]
+
+
+def _line_filter(items: Sequence[Shippable]) -> str:
+    """Other hosts write to the same streams; an event's line holds its instance_id."""
+    instances = sorted({item.event_id.partition("-")[0] for item in items})
+    if len(instances) > _MAX_INSTANCES:
+        return ""
+    return f" |~ `{'|'.join(instances)}`"
