@@ -135,6 +135,13 @@ class Child:
         """SIGKILL and wait."""
         self._end(signal.SIGKILL, 10.0)
 
+    def last_line(self, text: str) -> str | None:
+        """The last line of this run that contains the text; None when there is none."""
+        with self.log.open("rb") as stream:
+            stream.seek(self._log_start)
+            found = [line for line in stream if text.encode() in line]
+        return found[-1].decode(errors="replace").strip() if found else None
+
     def tail(self, lines: int = 3) -> str:
         """The last lines that this run wrote, in one line."""
         try:

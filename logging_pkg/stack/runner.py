@@ -299,6 +299,10 @@ class Stack:
                         return
                 except LokiError:
                     pass
+                if line := self._children["loki"].last_line("unable to list rules"):
+                    # Loki names the copy in the run directory; the reader wants the committed file.
+                    text = line.replace(str(self.run_directory / "rules" / TENANT), str(self._rules_directory))
+                    raise StackError(f"loki does not take the rules in {self._rules_directory}: {text[-600:]}")
                 time.sleep(_POLL_S)
         raise self._start_error("loki", f"did not load the {self._rule_groups} rule groups of {self._rules_directory}")
 
