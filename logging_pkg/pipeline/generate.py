@@ -3,8 +3,8 @@
 In: a schema registry. Out: the text of loki/rules/recording.yaml. Never: reads the clock, the network or a rule file.
 
 Choices (docs/adr/0020): quantiles and averages are grouped inside the range aggregation, counters by the outer `sum`
-(Loki pushes both into the reading, so structured metadata makes no series); keys are named in `| json`; every range ends
-30 s ago, because younger seconds may still be on their way and a recorded value is never corrected.
+(Loki pushes both into the reading, so structured metadata makes no series); keys are named in `| json`; every range
+ends 30 s ago, because younger seconds may still be on their way and a recorded value is never corrected.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ QUANTILES: Final = (("0.50", "p50"), ("0.95", "p95"), ("0.99", "p99"))
 
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HEADER: Final = """\
-# Generated from log_schemas/*.json (x-metrics) by `logpipe generate`. Do not edit: change the schema, then run it again.
+# Generated from log_schemas/*.json (x-metrics) by `logpipe generate`. Do not edit: change the schema and run it again.
 # `logpipe generate --check` fails when this file and the schemas disagree.
 """
 
@@ -82,8 +82,8 @@ def _windows(metrics: Iterable[Metric]) -> list[str]:
 def _interval(event: EventSchema, window: str) -> str:
     """How often a group is evaluated: each evaluation reads the whole window of its stream once per rule.
 
-    A window of a minute is looked at four times within it, so that no peak of a per-minute quota passes unseen. The usual
-    5 minutes are read once a minute. More than an hour (a quota's day) moves slowly and is read every two minutes.
+    A window of a minute is looked at four times within it, so that no peak of a per-minute quota passes unseen. The
+    usual 5 minutes are read once a minute. More than an hour (a quota's day) moves slowly and is read every two minutes.
     """
     seconds = window_seconds(event, window)
     if seconds <= 60:
@@ -164,7 +164,9 @@ def _summed(function: str, event: EventSchema, metric: Metric, window: str) -> s
 
 def _log_range(event: EventSchema, metric: Metric, window: str, *, indent: str) -> list[str]:
     lines = [f'{{event="{event.name}"}}']
-    keys = [field for field in _unique((*metric.by, metric.field)) if field not in (*STREAM_LABELS, *STRUCTURED_METADATA)]
+    keys = [
+        field for field in _unique((*metric.by, metric.field)) if field not in (*STREAM_LABELS, *STRUCTURED_METADATA)
+    ]
     if keys:
         lines.append("| json " + ", ".join(f'{key}="{key}"' for key in keys))
     if metric.field:

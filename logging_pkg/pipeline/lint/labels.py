@@ -24,14 +24,14 @@ _PATH_PART = re.compile(r"\.?([A-Za-z_]\w*)|\[(\d+)\]|\[\"([^\"]+)\"\]")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a label's values come from: the schemas of one field in each selected event; none when nobody declares them."""
+    """Where a label's values come from: the schemas of its field, one per selected event; none if undeclared."""
 
     schemas: tuple[Mapping[str, Any], ...]
     is_stream_label: bool = False
 
     @property
     def bounded(self) -> bool:
-        """Whether a result may be grouped by it: a stream label, a dimension, an enum, or a text the query itself makes."""
+        """Whether a result may be grouped by it: a stream label, dimension, enum, or a text the query makes."""
         return self.is_stream_label or all("x-dimension" in schema or "enum" in schema for schema in self.schemas)
 
     @property
@@ -132,7 +132,12 @@ def result_labels(expression: ast.Expression, registry: Registry) -> Labels:
             return _grouped(labels, expression.grouping)
         case ast.VectorAggregation():
             labels = result_labels(expression.operand, registry)
-            if expression.grouping is None and expression.op.text.lower() not in ("topk", "bottomk", "sort", "sort_desc"):
+            if expression.grouping is None and expression.op.text.lower() not in (
+                "topk",
+                "bottomk",
+                "sort",
+                "sort_desc",
+            ):
                 return {}
             if expression.op.text.lower() in ("topk", "bottomk", "sort", "sort_desc", "approx_topk"):
                 return labels

@@ -45,5 +45,7 @@ def lint(root: Path, registry: Registry) -> Report:
     """Run every check over the project in a directory."""
     project = Project(root, registry)
     problems = {problem for check in CHECKS.values() for problem in check(project)}
-    ordered = sorted(problems, key=lambda problem: (problem.path, problem.line, problem.column, problem.check, problem.message))
+    ordered = sorted(
+        problems, key=lambda problem: (problem.path, problem.line, problem.column, problem.check, problem.message)
+    )
     return Report(tuple(ordered), len(project.rules), len(project.queries), len(registry.events))

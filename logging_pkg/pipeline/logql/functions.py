@@ -43,7 +43,9 @@ GROUPABLE_AGGREGATIONS: Final = frozenset(
     }
 )
 #: Those whose labels `sum by (…)` reduces while reading, so that no series per line arises in between.
-SUM_PUSHES_GROUPING_INTO: Final = frozenset({"bytes_over_time", "bytes_rate", "count_over_time", "rate", "sum_over_time"})
+SUM_PUSHES_GROUPING_INTO: Final = frozenset(
+    {"bytes_over_time", "bytes_rate", "count_over_time", "rate", "sum_over_time"}
+)
 
 COUNTED_AGGREGATIONS: Final = frozenset({"approx_topk", "bottomk", "topk"})
 VECTOR_AGGREGATIONS: Final = COUNTED_AGGREGATIONS | {

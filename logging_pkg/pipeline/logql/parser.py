@@ -38,8 +38,8 @@ def parse(query: str) -> ast.Expression:
     expression = _expression(tokens)
     if tokens.next.kind != "end":
         if isinstance(expression, ast.LogQuery) and tokens.next.kind == "range":
-            tokens.fail("a range aggregation such as rate(…) around a range")
-        tokens.fail("an operator or the end of the query")
+            raise tokens.expected("a range aggregation such as rate(…) around a range")
+        raise tokens.expected("an operator or the end of the query")
     return expression
 
 
@@ -96,7 +96,7 @@ def _operand(tokens: TokenStream) -> ast.Expression:
         return ast.Number(float(token.value), False, token.start, token.end)
     if token.kind == "identifier":
         return _function(tokens)
-    tokens.fail("a metric such as rate(…), a number or a selector {…}")
+    raise tokens.expected("a metric such as rate(…), a number or a selector {…}")
 
 
 def _function(tokens: TokenStream) -> ast.Expression:
@@ -115,15 +115,25 @@ def _function(tokens: TokenStream) -> ast.Expression:
         return ast.Number(value, True, name.start, tokens.end)
     operand = _metric(tokens)
     strings = []
-    for position in range(4):
+    for read in (tokens.string, tokens.string, tokens.string, tokens.regex):
         tokens.need(",")
-        strings.append(tokens.regex() if position == 3 else tokens.string())
+        strings.append(read())
     tokens.need(")")
-    return ast.LabelReplace(operand, *strings, name.start, tokens.end)
+    destination, replacement, source, regex = strings
+    return ast.LabelReplace(operand, destination, replacement, source, regex, name.start, tokens.end)
 
 
 def _why_missing(function: str) -> str:
-    if function in ("abs", "deriv", "histogram_quantile", "increase", "irate", "predict_linear", "clamp_min", "clamp_max"):
+    if function in (
+        "abs",
+        "deriv",
+        "histogram_quantile",
+        "increase",
+        "irate",
+        "predict_linear",
+        "clamp_min",
+        "clamp_max",
+    ):
         return "; PromQL has it: compute this in Prometheus on the recorded series"
     return ""
 
@@ -161,7 +171,7 @@ def _range_aggregation(tokens: TokenStream, name: ast.Name) -> ast.RangeAggregat
         parameter = float(number.value)
         tokens.need(",")
     elif function == "quantile_over_time":
-        tokens.fail("the quantile, a number from 0 to 1")
+        raise tokens.expected("the quantile, a number from 0 to 1")
     query, window, offset = _log_range(tokens)
     tokens.need(")")
     grouping = _grouping(tokens)
@@ -171,7 +181,9 @@ def _range_aggregation(tokens: TokenStream, name: ast.Name) -> ast.RangeAggregat
         )
     aggregation = ast.RangeAggregation(name, parameter, query, window, offset, grouping, name.start, tokens.end)
     if aggregation.unwrap and function not in VALUE_AGGREGATIONS:
-        raise LogQLError(f"{function} counts lines and takes no unwrap", aggregation.unwrap.start, aggregation.unwrap.end)
+        raise LogQLError(
+            f"{function} counts lines and takes no unwrap", aggregation.unwrap.start, aggregation.unwrap.end
+        )
     if not aggregation.unwrap and function not in LINE_AGGREGATIONS:
         raise LogQLError(f"{function} needs values: add | unwrap <label> before the range", name.start, name.end)
     return aggregation
@@ -200,7 +212,7 @@ def _late_stages(tokens: TokenStream, query: ast.LogQuery) -> ast.LogQuery:
     if not tokens.at("|", "|=", "|~", "|>", "!=", "!~", "!>"):
         return query
     if query.stages:
-        tokens.fail('")" (stages stand before the range or after it, not both)')
+        raise tokens.expected('")" (stages stand before the range or after it, not both)')
     return ast.LogQuery(query.selector, parse_stages(tokens), query.start, tokens.end)
 
 

@@ -27,7 +27,7 @@ def parse_selector(tokens: TokenStream) -> ast.Selector:
         if not tokens.take(","):
             break
         if tokens.at("}"):
-            tokens.fail("a label name")
+            raise tokens.expected("a label name")
     tokens.need("}")
     selector = ast.Selector(tuple(matchers), start, tokens.end)
     if all(matches(matcher, "") for matcher in matchers):
@@ -70,7 +70,7 @@ def parse_stages(tokens: TokenStream) -> tuple[ast.Stage, ...]:
 
 def _refuse_after_unwrap(tokens: TokenStream, stages: list[ast.Stage]) -> None:
     if any(isinstance(stage, ast.Unwrap) for stage in stages):
-        tokens.fail('a label filter such as __error__="" (nothing else may follow unwrap)')
+        raise tokens.expected('a label filter such as __error__="" (nothing else may follow unwrap)')
 
 
 def _line_filter(tokens: TokenStream) -> ast.LineFilter:
@@ -98,7 +98,7 @@ def _address_range(tokens: TokenStream) -> ast.Name:
 def _stage(tokens: TokenStream) -> ast.Stage:
     token = tokens.next
     if token.kind != "keyword":
-        tokens.fail("a stage (json, logfmt, unwrap, keep …) or a label filter")
+        raise tokens.expected("a stage (json, logfmt, unwrap, keep …) or a label filter")
     tokens.read()
     match token.text:
         case "json" | "logfmt":
@@ -174,7 +174,9 @@ def _unwrap(tokens: TokenStream, start: int) -> ast.Unwrap:
     if not tokens.at("("):
         return ast.Unwrap(name, None, start, tokens.end)
     if name.text.lower() not in UNWRAP_CONVERSIONS:
-        raise LogQLError(f'"{name.text}" converts nothing; unwrap knows bytes, duration, duration_seconds', name.start, name.end)
+        raise LogQLError(
+            f'"{name.text}" converts nothing; unwrap knows bytes, duration, duration_seconds', name.start, name.end
+        )
     tokens.read()
     label = tokens.name()
     tokens.need(")")
@@ -210,5 +212,7 @@ def _filter_operand(tokens: TokenStream) -> tuple[ast.Condition, ...]:
     if token.kind in ("number", "duration", "bytes"):
         tokens.read()
         return (ast.Condition(name, op, token.value, token.kind),)
-    expected = "a value in quotes, a number, a duration or bytes" if op in ("=", "!=") else "a number, a duration or bytes"
-    tokens.fail(expected)
+    expected = (
+        "a value in quotes, a number, a duration or bytes" if op in ("=", "!=") else "a number, a duration or bytes"
+    )
+    raise tokens.expected(expected)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import NoReturn
-
 from logging_pkg.pipeline.logql.ast import Name
 from logging_pkg.pipeline.logql.tokens import LogQLError, Token, tokenize
 
 #: Go's regular expressions that Python writes otherwise; enough to tell a broken one from a whole one.
-_GO_ONLY = ((re.compile(r"\\[pP](?:\{\^?\w+\}|\w)"), r"\\w"), (re.compile(r"\\z"), r"\\Z"), (re.compile(r"\\Q.*?\\E"), "x"))
+_GO_ONLY = (
+    (re.compile(r"\\[pP](?:\{\^?\w+\}|\w)"), r"\\w"),
+    (re.compile(r"\\z"), r"\\Z"),
+    (re.compile(r"\\Q.*?\\E"), "x"),
+)
 
 
 class TokenStream:
@@ -56,13 +58,13 @@ class TokenStream:
     def need(self, *texts: str) -> Token:
         """Step over one of these symbols or keywords."""
         if not self.at(*texts):
-            self.fail(" or ".join(f'"{text}"' for text in texts))
+            raise self.expected(" or ".join(f'"{text}"' for text in texts))
         return self.read()
 
     def need_kind(self, kind: str, expected: str) -> Token:
         """Step over a token of this kind."""
         if self.next.kind != kind:
-            self.fail(expected)
+            raise self.expected(expected)
         return self.read()
 
     def name(self, expected: str = "a label name") -> Name:
@@ -79,7 +81,7 @@ class TokenStream:
             if not self.take(","):
                 break
             if self.at(")"):
-                self.fail("a label name")
+                raise self.expected("a label name")
         self.need(")")
         return tuple(names)
 
@@ -94,12 +96,12 @@ class TokenStream:
         check_regex(string)
         return string
 
-    def fail(self, expected: str) -> NoReturn:
-        """Refuse the next token."""
+    def expected(self, expected: str) -> LogQLError:
+        """The error that says what was expected in place of the next token."""
         token = self.next
         if token.kind == "keyword" and expected == "a label name":
             expected += f' ("{token.text}" is a word of LogQL)'
-        raise LogQLError(f"expected {expected}, found {token.shown}", token.start, token.end)
+        return LogQLError(f"expected {expected}, found {token.shown}", token.start, token.end)
 
 
 def check_regex(string: Name) -> re.Pattern[str]:

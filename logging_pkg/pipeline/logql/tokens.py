@@ -15,8 +15,9 @@ from typing import Final
 from logging_pkg.exceptions import LogpipeError
 
 KEYWORDS: Final = frozenset(
-    "and bool by decolorize drop group_left group_right ignoring json keep label_format line_format logfmt of offset "
-    "on or pattern regexp unless unpack unwrap variants without".split()
+    ("and", "bool", "by", "decolorize", "drop", "group_left", "group_right", "ignoring", "json", "keep", "label_format")
+    + ("line_format", "logfmt", "of", "offset", "on", "or", "pattern", "regexp", "unless", "unpack", "unwrap")
+    + ("variants", "without")
 )
 
 _PROMETHEUS_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
@@ -135,7 +136,9 @@ def _seconds(text: str, start: int, end: int) -> float:
     return -total if text.startswith("-") else total
 
 
-_ESCAPE = re.compile(r"\\(?:([abfnrtv\\\"'])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:([abfnrtv\\\"'])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL
+)
 _SIMPLE_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 
 

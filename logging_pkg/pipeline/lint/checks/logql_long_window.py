@@ -1,6 +1,6 @@
 """logql/long-window: no rule reads more than an hour of lines at every evaluation.
 
-In: ranges of rules. Out: a problem for a longer one that no metric of the event declares. Never: judges queries of people.
+In: ranges of rules. Out: a problem for a longer one that no metric declares. Never: judges queries of people.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ ID = "logql/unknown-label"
 
 def check(project: Project) -> Iterator[Problem]:
     """A label that is neither stored with the line nor set by an earlier stage, or that a grouping has dropped."""
-    for query, part in log_queries(project, ID):
-        yield from _in_selector(query, part)
-        yield from _in_stages(project, query, part)
+    for query, log_query in log_queries(project, ID):
+        yield from _in_selector(query, log_query)
+        yield from _in_stages(project, query, log_query)
     for query, expression in parsed(project, ID):
         for part in ast.walk(expression):
             yield from _in_groupings(project, query, part)

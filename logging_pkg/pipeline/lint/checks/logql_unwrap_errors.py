@@ -25,5 +25,6 @@ def check(project: Project) -> Iterator[Problem]:
 
 def _filters_errors(stage: ast.Stage) -> bool:
     return isinstance(stage, ast.LabelFilter) and any(
-        condition.name.text == "__error__" and condition.op == "=" and condition.value == "" for condition in stage.conditions
+        condition.name.text == "__error__" and condition.op == "=" and condition.value == ""
+        for condition in stage.conditions
     )

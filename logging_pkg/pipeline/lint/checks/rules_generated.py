@@ -18,7 +18,7 @@ ID = "rules/generated"
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """recording.yaml is missing or differs from what `logpipe generate` writes, or the schemas ask for the impossible."""
+    """recording.yaml is missing or differs from what `logpipe generate` writes, or cannot be written at all."""
     hint = "run logpipe generate"
     try:
         expected = recording_rules(project.registry)
@@ -36,7 +36,9 @@ def check(project: Project) -> Iterator[Problem]:
     for found, wanted in zip_longest(source.text.splitlines(keepends=True), expected.splitlines(keepends=True)):
         if found != wanted:
             here = source.snippet(min(offset, max(len(source.text) - 1, 0)), max(offset + len(found or " ") - 1, 1))
-            message = f"the schemas ask for: {wanted.strip() or 'an empty line'}" if wanted else "the schemas end before this"
+            message = (
+                f"the schemas ask for: {wanted.strip() or 'an empty line'}" if wanted else "the schemas end before this"
+            )
             yield Problem.at(here, ID, message, hint)
             return
         offset += len(found or "")

@@ -20,7 +20,7 @@ _ALERT_KEYS = ("alert", "expr", "for", "labels", "annotations", "query_offset", 
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """Not YAML, an unknown key, a rule without name or expression, a duration that is none: Loki loads no rule at all."""
+    """Not YAML, an unknown key, a rule without name or expression, no duration: Loki then loads no rule at all."""
     for file in project.rule_files:
         if file.root is None:
             here = file.source.snippet(file.error_offset, file.error_offset + 1)

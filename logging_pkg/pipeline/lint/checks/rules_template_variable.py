@@ -52,7 +52,9 @@ def _in_text(text: Snippet, left: set[str] | None) -> Iterator[Problem]:
             start, end = action.start() + match.start(), action.start() + match.end()
             name, label = match.groups()
             if name not in _VARIABLES and name not in assigned:
-                hint = "{{ externalURL }} is the address of Grafana" if name == "externalURL" else "known: $labels, $value"
+                hint = (
+                    "{{ externalURL }} is the address of Grafana" if name == "externalURL" else "known: $labels, $value"
+                )
                 yield Problem.at(text, ID, "Loki knows no such variable and loads no rule", hint, start=start, end=end)
             elif name == "labels" and label and left is not None and label not in left:
                 near = nearest(label, left)

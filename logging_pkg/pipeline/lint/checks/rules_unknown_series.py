@@ -1,6 +1,6 @@
 """rules/unknown-series: recorded series that links and documents name are recorded.
 
-In: annotations of alerts, dashboards. Out: a problem for a level:metric:operation no rule records. Never: parses PromQL.
+In: annotations of alerts, dashboards, documents. Out: a problem for a name no rule records. Never: parses PromQL.
 """
 
 from __future__ import annotations

@@ -35,4 +35,6 @@ def check(project: Project) -> Iterator[Problem]:
             yield Problem.at(here, ID, "no schema declares this event", f"did you mean {near}?" if near else "")
     here = source.snippet(match.start(), match.start("names"))
     for name in sorted(set(project.registry.events) - listed):
-        yield Problem.at(here, ID, f"lacks {name}", "its events would all go to the dead letter; run logpipe vector-config")
+        yield Problem.at(
+            here, ID, f"lacks {name}", "its events would all go to the dead letter; run logpipe vector-config"
+        )

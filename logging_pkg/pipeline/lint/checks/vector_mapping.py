@@ -21,7 +21,7 @@ _PLACES = {"labels": STREAM_LABELS, "structured_metadata": STRUCTURED_METADATA}
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """Keys of `labels` and `structured_metadata` of every sink of type loki, and that each is filled from its namesake."""
+    """Keys of `labels` and `structured_metadata` of every loki sink, and that each is filled from its namesake."""
     source = project.vector_config
     if source is None:
         return

@@ -1,0 +1,128 @@
+"""Find in Loki what belongs to one ID, and what a set of log files should have left there.
+
+In: a LokiClient, IDs, a log directory. Out: events as dicts, a Completeness. Never: writes.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from logging_pkg.analysis.completeness import Completeness, Stored, completeness
+from logging_pkg.exceptions import LogpipeError
+from logging_pkg.loki_client import LokiClient, Streams, Vector
+from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
+
+_SECOND = 1_000_000_000
+_HOUR = 3600 * _SECOND
+#: Every stream of this pipeline has these labels.
+_ALL_STREAMS = '{service_name=~".+", event=~".+"}'
+#: A search of one ID; the longest prefix that is no span ID is 15 digits.
+_ID = re.compile(r"[0-9a-f]{4,32}")
+_SPAN_ID_DIGITS = 16
+_CORRELATION_ID_DIGITS = 32
+
+
+def search_window(correlation_id: str, now_ns: int) -> tuple[int, int]:
+    """The time range, ns, in which events of a correlation ID (or a prefix of it) can be.
+
+    The first 12 digits of a UUIDv7 are milliseconds since 1970, so 12 or more digits tell the start. A cause goes on
+    for at most 6 h here. A shorter prefix, or an ID that is no UUIDv7, is looked for in the last 6 h.
+    """
+    if len(correlation_id) >= 12:
+        start_ns = int(correlation_id[:12], 16) * 1_000_000
+        if now_ns - 365 * 24 * _HOUR < start_ns <= now_ns + 60 * _SECOND:
+            return start_ns - 2 * _SECOND, min(start_ns + 6 * _HOUR, now_ns + 60 * _SECOND)
+    return now_ns - 6 * _HOUR, now_ns + 60 * _SECOND
+
+
+def events_of(client: LokiClient, some_id: str, *, now_ns: int | None = None) -> list[dict[str, Any]]:
+    """All events that share the correlation of an ID.
+
+    Args:
+        client: of the Loki to ask.
+        some_id: a correlation ID, the beginning of one (4 digits or more), or a request_id, sync_id or api_call_id.
+        now_ns: end of the search; the present when None.
+
+    Raises:
+        LogpipeError: the ID is not hexadecimal, nothing was found, or the prefix fits several correlations.
+        LokiError: Loki could not be asked.
+    """
+    some_id = some_id.lower().replace("-", "")
+    if _ID.fullmatch(some_id) is None:
+        raise LogpipeError(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
+    now_ns = time.time_ns() if now_ns is None else now_ns
+    if len(some_id) == _SPAN_ID_DIGITS:
+        units = " or ".join(f'{name}="{some_id}"' for name in ("request_id", "sync_id", "api_call_id"))
+        condition = f'{units} or correlation_id=~"{some_id}.*"'
+    elif len(some_id) == _CORRELATION_ID_DIGITS:
+        condition = f'correlation_id="{some_id}"'
+    else:
+        condition = f'correlation_id=~"{some_id}.*"'
+    found = _events(client, condition, *search_window(some_id, now_ns))
+    correlations = sorted({str(event["correlation_id"]) for event in found})
+    if not correlations:
+        raise LogpipeError(f"no event with {some_id} found; is it older than 6 h? then give the whole correlation_id")
+    if len(correlations) > 1:
+        shown = ", ".join(correlations[:5])
+        raise LogpipeError(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
+    if len(some_id) != _CORRELATION_ID_DIGITS:
+        found = _events(client, f'correlation_id="{correlations[0]}"', *search_window(correlations[0], now_ns))
+    return found
+
+
+def _events(client: LokiClient, condition: str, start_ns: int, end_ns: int) -> list[dict[str, Any]]:
+    answer = client.query_range(f"{_ALL_STREAMS} | {condition}", start_ns, end_ns)
+    assert isinstance(answer, Streams)
+    return [orjson.loads(entry.line) for entry in answer.entries]
+
+
+def stored_events(client: LokiClient, start_ns: int, end_ns: int) -> list[dict[str, Any]]:
+    """Every stored event of a time range, ns."""
+    answer = client.query_range(_ALL_STREAMS, start_ns, end_ns)
+    assert isinstance(answer, Streams)
+    return [orjson.loads(entry.line) for entry in answer.entries]
+
+
+def last_written(directory: Path) -> dict[str, int]:
+    """instance_id -> last seq in the event files of a directory. What a torn last line was is not counted."""
+    last: dict[str, int] = {}
+    for path in directory.glob(f"*{LOG_FILE_SUFFIX}"):
+        with path.open("rb") as lines:
+            for raw in lines:
+                try:
+                    event = orjson.loads(raw)
+                    instance, seq = event["instance_id"], event["seq"]
+                except (ValueError, KeyError, TypeError):
+                    continue
+                last[instance] = max(last.get(instance, 0), seq)
+    return last
+
+
+def measure_completeness(client: LokiClient, directory: Path, start_ns: int, end_ns: int) -> Completeness:
+    """Compare the files of a log directory with what Loki stores of their time range.
+
+    The count is a metric query, which counts repeated entries; the distinct seqs come from a log query, which folds them.
+
+    Raises:
+        LokiError: Loki could not be asked.
+    """
+    seqs: dict[str, set[int]] = defaultdict(set)
+    deleted: dict[str, set[int]] = defaultdict(set)
+    for event in stored_events(client, start_ns, end_ns):
+        seqs[event["instance_id"]].add(event["seq"])
+        if event["event"] == "logging.file_deleted" and event["lost_first_seq"] is not None:
+            deleted[event["file_instance_id"]].update(range(event["lost_first_seq"], event["lost_last_seq"] + 1))
+    seconds = max(1, -(-(end_ns - start_ns) // _SECOND))
+    counted = client.query(
+        f'sum by (instance_id) (count_over_time({_ALL_STREAMS} | json instance_id="instance_id" [{seconds}s]))', end_ns
+    )
+    assert isinstance(counted, Vector)
+    counts = {sample.labels["instance_id"]: int(sample.value) for sample in counted.samples}
+    stored = {instance: Stored(seqs[instance], counts.get(instance, 0)) for instance in {*seqs, *counts}}
+    return completeness(last_written(directory), stored, deleted)
