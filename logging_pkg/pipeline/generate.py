@@ -83,7 +83,7 @@ def _interval(event: EventSchema, window: str) -> str:
     """How often a group is evaluated: each evaluation reads the whole window of its stream once per rule.
 
     A window of a minute is looked at four times within it, so that no peak of a per-minute quota passes unseen. The
-    usual 5 minutes are read once a minute. More than an hour (a quota's day) moves slowly and is read every two minutes.
+    usual 5 minutes are read once a minute. More than an hour (a quota's day) moves slowly: every two minutes.
     """
     seconds = window_seconds(event, window)
     if seconds <= 60:

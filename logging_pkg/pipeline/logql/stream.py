@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+
 from logging_pkg.pipeline.logql.ast import Name
 from logging_pkg.pipeline.logql.tokens import LogQLError, Token, tokenize
 

@@ -15,9 +15,9 @@ from typing import Final
 from logging_pkg.exceptions import LogpipeError
 
 KEYWORDS: Final = frozenset(
-    ("and", "bool", "by", "decolorize", "drop", "group_left", "group_right", "ignoring", "json", "keep", "label_format")
-    + ("line_format", "logfmt", "of", "offset", "on", "or", "pattern", "regexp", "unless", "unpack", "unwrap")
-    + ("variants", "without")
+    {"and", "bool", "by", "decolorize", "drop", "group_left", "group_right", "ignoring", "json", "keep", "label_format"}
+    | {"line_format", "logfmt", "of", "offset", "on", "or", "pattern", "regexp", "unless", "unpack", "unwrap"}
+    | {"variants", "without"}
 )
 
 _PROMETHEUS_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
