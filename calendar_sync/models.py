@@ -52,9 +52,9 @@ class CalendarQuerySet(models.QuerySet["Calendar"]):
     def with_event_counts(self) -> CalendarQuerySet:
         """Annotate `event_count`, by an index-only sub-query per calendar (a join would group every event row)."""
         events = Event.objects.filter(calendar=OuterRef("pk")).order_by().values("calendar").annotate(n=Count("pk"))
-        count = Coalesce(Subquery(events.values("n")), 0, output_field=IntegerField())
-        # By a mapping: the type checker would take a keyword for a second definition of Calendar.event_count.
-        return self.annotate(**{"event_count": count})
+        # A mapping: the type checker would take a keyword for a second definition of Calendar.event_count.
+        counted = {"event_count": Coalesce(Subquery(events.values("n")), 0, output_field=IntegerField())}
+        return self.annotate(**counted)
 
 
 class Calendar(SyncState):

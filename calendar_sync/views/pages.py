@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         htmx: HtmxDetails
 
 
-# Told to the browser in HX-Trigger: whatever shows events reloads itself.
+# Told to the browser with each change: the parts of the page that show events reload themselves.
 EVENTS_CHANGED = "events-changed"
 
 
@@ -42,27 +42,11 @@ def dashboard(request: Request) -> HttpResponse:
 
 @require_safe
 @login_required
-def upcoming(request: Request) -> HttpResponse:
-    """The list of next events alone, for the dashboard to reload."""
-    events = DashboardService(request.user).upcoming()
-    return render(request, "calendar_sync/partials/upcoming.html", {"events": events})
-
-
-@require_safe
-@login_required
 def account_detail(request: Request, account_id: int) -> HttpResponse:
     """One account: its calendars and their next events."""
     summary = _account(request, account_id)
     events = DashboardService(request.user).upcoming(summary.account)
     return render(request, "calendar_sync/account.html", {"summary": summary, "events": events})
-
-
-@require_safe
-@login_required
-def account_upcoming(request: Request, account_id: int) -> HttpResponse:
-    """The list of an account's next events alone."""
-    events = DashboardService(request.user).upcoming(_account(request, account_id).account)
-    return render(request, "calendar_sync/partials/upcoming.html", {"events": events})
 
 
 @require_POST
@@ -143,5 +127,7 @@ def _in_words(report: sync.AccountReport) -> str:
     if report.skipped:
         return "Another sync of this account is running; its result will show here."
     events = report.events
+    if not (events.created or events.updated or events.deleted):
+        return "Synced: everything is up to date."
     counts = f"{events.created} new, {events.updated} changed, {events.deleted} deleted, {events.unchanged} as before"
     return f"Synced: {counts}."

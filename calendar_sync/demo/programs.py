@@ -1,0 +1,150 @@
+"""The programs of the demonstration beside the server stack: fake Google, web server, sync worker, shipper.
+
+In: a run directory and the stack's addresses. Out: running child processes. Never: one left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from calendar_sync.fake_google.control_client import ControlClient
+from logging_pkg.exceptions import StackError
+from logging_pkg.stack.ports import free_ports
+from logging_pkg.stack.process import Child
+
+ACCOUNTS = 3
+PASSWORD = "demo-password"
+PROJECT = "calendar-sync-demo"
+#: Requests a minute the fake Google allows the project; the number loki/rules/alerts.yaml has.
+PROJECT_QUOTA = 600
+WORKER_SERVICE_NAME = "calendar-sync-worker"
+_ROOT = Path(__file__).resolve().parents[2]
+_READY_S = 60.0
+
+
+class Programs:
+    """Starts and stops them. Use from the main thread.
+
+    Args:
+        directory: of this run; logs, database and each program's output go below it.
+        loki_url: where the shipper sends.
+    """
+
+    def __init__(self, directory: Path, loki_url: str) -> None:
+        self.directory = directory
+        self.logs = directory / "logs"
+        self._loki_url = loki_url
+        web, google = free_ports(2)
+        self.web_url = f"http://127.0.0.1:{web}"
+        self.google_url = f"http://127.0.0.1:{google}/"
+        self._children: dict[str, Child] = {}
+        self._environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LOGPIPE_")},
+            "DATABASE_URL": f"sqlite:///{directory / 'calendar_sync.sqlite3'}",
+            "DEBUG": "0",
+            "DEMO_PAGES": "1",
+            "DJANGO_SETTINGS_MODULE": "calendar_sync.settings",
+            "GOOGLE_CALENDAR_API_ROOT": self.google_url,
+            "GOOGLE_PROJECT": PROJECT,
+            "GOOGLE_PAGE_SIZE": "50",
+            "LOGPIPE_DIRECTORY": str(self.logs),
+            "LOGPIPE_ENV": "demo",
+            "LOGPIPE_LOKI_URL": loki_url,
+            "PYTHONUNBUFFERED": "1",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+        }
+
+    @property
+    def google(self) -> ControlClient:
+        """Control of the fake Google server."""
+        return ControlClient(self.google_url)
+
+    def start(self) -> None:
+        """Start everything, in the order in which one needs the other.
+
+        Raises:
+            StackError: a program ended or did not answer in time; the message has the end of its output.
+        """
+        google_port = self.google_url.rstrip("/").rpartition(":")[2]
+        self._start(
+            "fake-google",
+            [sys.executable, "-m", "calendar_sync.fake_google", "--port", google_port, "--accounts", str(ACCOUNTS)]
+            + ["--project-quota", str(PROJECT_QUOTA), "--user-quota", "0", "--latency-ms", "15"],
+        )
+        self._await("fake-google", lambda: bool(self.google.state()))
+        for command in (["migrate", "--verbosity", "0"], ["seed_demo", "--accounts", str(ACCOUNTS)]):
+            self._run_once([sys.executable, "manage.py", *command])
+        self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
+        bind = self.web_url.removeprefix("http://")
+        self._start(
+            "web",
+            [sys.executable, "-m", "gunicorn", "calendar_sync.wsgi:application", "--bind", bind]
+            + ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--graceful-timeout", "20"],
+        )
+        self._await("web", lambda: urlopen(f"{self.web_url}/healthz", timeout=2).status == 200)
+        self._start(
+            "worker",
+            [sys.executable, "manage.py", "run_sync_worker", "--interval", "30"],
+            LOGPIPE_SERVICE_NAME=WORKER_SERVICE_NAME,
+        )
+
+    def kill_worker(self) -> None:
+        """End the sync worker as a crash does."""
+        self._children["worker"].kill()
+
+    def failed(self) -> str | None:
+        """One line about a program that ended without being asked to; the worker may have been killed on purpose."""
+        for name, child in self._children.items():
+            if name != "worker" and child.exit_code is not None:
+                return f"{name} ended with exit code {child.exit_code}: {child.tail()}"
+        return None
+
+    def stop_application(self) -> None:
+        """Stop what emits, so that every event is written."""
+        for name in ("worker", "web"):
+            if name in self._children:
+                self._children[name].stop(deadline_s=30)
+
+    def drain(self) -> None:
+        """Stop the shipper and ship what is left; returns when all of it is stored."""
+        self._children["shipper"].stop(deadline_s=30)
+        self._run_once([sys.executable, "-m", "logging_pkg.cli", "ship", "--drain", "--timeout", "60"])
+
+    def stop(self) -> None:
+        """Stop whatever still runs, last started first."""
+        for child in reversed(list(self._children.values())):
+            child.stop(deadline_s=20)
+
+    def _start(self, name: str, command: list[str], **environ: str) -> None:
+        log = self.directory / f"{name}.log"
+        child = Child(name, command, log, directory=_ROOT, environ={**self._environ, **environ})
+        self._children[name] = child
+        child.start()
+
+    def _await(self, name: str, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _READY_S
+        while time.monotonic() < deadline:
+            if self._children[name].exit_code is not None:
+                break
+            try:
+                if is_ready():
+                    return
+            except (URLError, OSError, ValueError):
+                time.sleep(0.1)
+        raise StackError(f"{name} did not get ready: {self._children[name].tail() or 'it wrote nothing'}")
+
+    def _run_once(self, command: list[str]) -> None:
+        done = subprocess.run(
+            command, cwd=_ROOT, env=self._environ, capture_output=True, text=True, timeout=180, check=False
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
+            raise StackError(f"{' '.join(command[1:4])} failed with exit code {done.returncode}: {last[:300]}")
