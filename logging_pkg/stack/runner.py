@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +30,7 @@ from logging_pkg.stack.render import Addresses
 from logging_pkg.stack.servers import SERVERS, TENANT, Run
 from logging_pkg.stack.state import ServerState, State, read_state, remove_state, write_state
 from logging_pkg.stack.tools import TOOLS
-from logging_pkg.stack.webhook import WebhookReceiver
+from logging_pkg.stack.webhook import Delivery, WebhookReceiver
 
 DEFAULT_SERVERS = ("alertmanager", "prometheus", "loki")
 _POLL_S = 0.02
@@ -48,14 +48,18 @@ class Stack:
     when this process is killed.
 
     Args:
-        servers: names of SERVERS; "vector" and "grafana" are left out, with the reason in `instead`, when there is no
-        binary. run_directory: takes configuration, data, logs and the state file; by default a temporary one, deleted
-        at the end. config_directory: where loki.yaml, prometheus.yml and alertmanager.yml are; by default ./loki, else
-        this package's project. rules_directory: rule files to load into Loki's ruler; by default none. ports: fixed
-        ports by server name; the others get free ones. prefer_default_ports: take the usual port (3100, 9090, 9093, …)
-        where it is free. webhook_url: where Alertmanager sends; by default to an own `receiver`. loki_changes: merged
-        into loki.yaml last, to meet a limit with little data. ready_timeout_s: for each server. environ: variables for
-        finding binaries and for the servers. on_progress: told about builds.
+        servers: names of SERVERS; "vector" and "grafana" are left out, with the reason in `instead`, when not found.
+        run_directory: takes configuration, data, logs and the state file; by default temporary.
+        config_directory: of loki.yaml, prometheus.yml and alertmanager.yml; by default ./loki, else the package's own.
+        rules_directory: rule files to load into Loki's ruler; by default none.
+        ports: fixed ports by server name; the others get free ones.
+        prefer_default_ports: take the usual port (3100, 9090, 9093, …) where it is free.
+        webhook_url: where Alertmanager sends; by default to an own `receiver`.
+        loki_changes: merged into loki.yaml last, to meet a limit with little data.
+        ready_timeout_s: for each server.
+        environ: variables for finding binaries and for the servers.
+        on_progress: told about builds.
+        on_delivery: told about each message the own receiver gets, in the receiver's thread.
 
     Raises:
         StackError: on start, when a server cannot be had, started or reached; nothing is left running then.
@@ -75,6 +79,7 @@ class Stack:
         ready_timeout_s: float = 60.0,
         environ: Mapping[str, str] | None = None,
         on_progress: OnProgress | None = None,
+        on_delivery: Callable[[Delivery], None] | None = None,
     ) -> None:
         unknown = [name for name in (*servers, *(ports or {})) if name not in SERVERS]
         if unknown:
@@ -91,7 +96,7 @@ class Stack:
         self._loki_changes = loki_changes or {}
         self._ready_timeout_s = ready_timeout_s
         self._environ = dict(os.environ if environ is None else environ)
-        self._on_progress = on_progress
+        self._on_progress, self._on_delivery = on_progress, on_delivery
         self._children: dict[str, Child] = {}
         self._urls: dict[str, str] = {}
         self._ready_urls: dict[str, str] = {}
@@ -236,7 +241,8 @@ class Stack:
         ports = self._choose_ports()
         self._urls = {name: f"http://{HOST}:{ports[name]}" for name in self.servers}
         if "alertmanager" in self.servers and self._webhook_url is None and self.receiver is None:
-            self.receiver = self._cleanup.enter_context(WebhookReceiver(file=self.run_directory / "alerts.ndjson"))
+            file = self.run_directory / "alerts.ndjson"
+            self.receiver = self._cleanup.enter_context(WebhookReceiver(file=file, on_delivery=self._on_delivery))
         webhook = self._webhook_url or (self.receiver.url if self.receiver else None)
         run = Run(
             directory=self.run_directory,
@@ -283,7 +289,7 @@ class Stack:
             if child.exit_code is not None:
                 raise self._start_error(name, f"ended with exit code {child.exit_code} while starting")
             try:
-                if self._session.get(self._ready_urls[name], timeout=5).status_code == requests.codes.ok:
+                if self._session.get(self._ready_urls[name], timeout=5).ok:
                     return
             except requests.RequestException:
                 pass
