@@ -21,7 +21,7 @@ from logging_pkg.shipper.vector_config import render_declared_events
 from logging_pkg.writer import Writer, set_writer
 
 SERVICE_NAME = "logpipe-shipper"
-#: A batch is some thousands of small objects that all die together; looking for cycles in them costs a tenth of the CPU.
+#: A batch is thousands of small objects that all die together; looking for cycles in them is wasted CPU.
 _GC_THRESHOLD = 200_000
 
 

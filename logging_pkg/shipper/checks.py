@@ -40,8 +40,11 @@ _SECOND_PATTERN = re.compile(
 _EVENT_ID = "[0-9a-f]{32}-[1-9][0-9]{0,18}"
 _ID = "[A-Za-z0-9._-]{1,64}"
 _EVENT_ID_PATTERN = re.compile(_EVENT_ID)
-_METADATA_PATTERN = re.compile(rf"{_EVENT_ID}(?:\n{_ID})*")
 _OPTIONAL_METADATA = tuple(name for name in STRUCTURED_METADATA if name != "event_id")
+#: By number of values, joined by newlines: counting the lines is what keeps a newline out of a value.
+_METADATA_PATTERNS = [
+    re.compile(rf"{_EVENT_ID}(?:\n{_ID}){{{others}}}") for others in range(len(_OPTIONAL_METADATA) + 1)
+]
 _MAX_CACHED = 4096
 
 #: Values of the stream labels, in the order of conventions.STREAM_LABELS.
@@ -106,8 +109,8 @@ class LineChecker:
             if value is not None:
                 metadata[name] = value
         try:
-            # One match over all of them; no ID holds a newline, and join() refuses what is no string.
-            valid = _METADATA_PATTERN.fullmatch("\n".join(metadata.values()))
+            # One match over all of them; join() refuses what is no string.
+            valid = _METADATA_PATTERNS[len(metadata) - 1].fullmatch("\n".join(metadata.values()))
         except TypeError:
             valid = None
         if valid is None:
