@@ -57,5 +57,6 @@ def _unreduced(project: Project, query: Query, part: ast.RangeAggregation, *, is
         return
     unbounded = sorted(name for name, origin in result_labels(part, project.registry).items() if not origin.bounded)
     if unbounded:
+        worst = "event_id" if "event_id" in unbounded else unbounded[0]
         hint = "add by (…) behind it" if function in GROUPABLE_AGGREGATIONS else f"write sum by (…) ({function}(…))"
-        yield at(query, part.op, ID, f"makes one series per {unbounded[0]}", hint)
+        yield at(query, part.op, ID, f"makes one series per {worst}", hint)

@@ -35,7 +35,8 @@ def check(project: Project) -> Iterator[Problem]:
     offset = 0
     for found, wanted in zip_longest(source.text.splitlines(keepends=True), expected.splitlines(keepends=True)):
         if found != wanted:
-            here = source.snippet(min(offset, max(len(source.text) - 1, 0)), max(offset + len(found or " ") - 1, 1))
+            start = offset + len(found or "") - len((found or "").lstrip(" "))
+            here = source.snippet(min(start, max(len(source.text) - 1, 0)), max(offset + len(found or " ") - 1, 1))
             message = (
                 f"the schemas ask for: {wanted.strip() or 'an empty line'}" if wanted else "the schemas end before this"
             )
