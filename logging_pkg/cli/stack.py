@@ -65,7 +65,7 @@ def up(
             return
         state = supervisor.run_detached(options, display)
     for name, found in state.servers.items():
-        typer.echo(f" ✓ {name:13} {found.version:10.10} {found.url}")
+        typer.echo(f" ✓ {name:13} {found.version:10} {found.url}")
     for name, reason in state.instead.items():
         typer.echo(f" – {name:13} not found: {reason}")
     typer.echo(f"   running in the background; `logpipe stack down` stops it; state: {directory / 'state.json'}")
@@ -85,7 +85,7 @@ def status(directory: Directory = DEFAULT_DIRECTORY) -> None:
         raise StackError(f"no stack is running in {directory}; start one with `logpipe stack up`")
     for found in servers:
         word = "ready" if found.ready else "running, not ready" if found.running else "not running"
-        typer.echo(f"{found.name:13} {word:18} pid {found.pid:<8} {found.version:10.10} {found.url}")
+        typer.echo(f"{found.name:13} {word:18} pid {found.pid:<8} {found.version:10} {found.url}")
     for name, reason in state.instead.items():
         typer.echo(f"{name:13} not found: {reason}")
     if state.webhook_url:
@@ -102,7 +102,7 @@ def build(server: Servers = None) -> None:
             if name not in SERVERS:
                 raise StackError(f"unknown server {name!r}; expected some of {', '.join(SERVERS)}")
             found = find_binary(name, on_progress=display)
-            typer.echo(f" ✓ {name:13} {found.version:10.10} {found.origin}  {found.path}")
+            typer.echo(f" ✓ {name:13} {found.version:10} {found.origin}  {found.path}")
 
 
 def _ports(pairs: list[str]) -> dict[str, int]:

@@ -80,13 +80,13 @@ def _configured(tool: Tool, value: str, environ: Mapping[str, str]) -> Binary:
     path = Path(value)
     if not (path.is_file() and os.access(path, os.X_OK)):
         raise StackError(f"{tool.variable}={value}: expected an executable file")
-    version, problem = _examine(tool, path, environ, any_name=True)
+    version, problem = _examine(tool, path, environ)
     if problem is not None:
         raise StackError(f"{tool.variable}={value}: {problem}")
     return Binary(tool.name, path, version, tool.variable)
 
 
-def _examine(tool: Tool, path: Path, environ: Mapping[str, str], *, any_name: bool = False) -> tuple[str, str | None]:
+def _examine(tool: Tool, path: Path, environ: Mapping[str, str]) -> tuple[str, str | None]:
     """The version in words, and why the program cannot be used."""
     try:
         answer = subprocess.run(
@@ -101,7 +101,7 @@ def _examine(tool: Tool, path: Path, environ: Mapping[str, str], *, any_name: bo
     except (OSError, subprocess.TimeoutExpired) as error:
         return "", f"`--version` does not work: {error}"
     text = answer.stdout + answer.stderr
-    if tool.name not in text.lower() and not any_name:
+    if tool.name not in text.lower():
         return "", f"its --version does not say {tool.name!r}, so it is another program"
     # Only the first line: the next ones are Go's version and the build's date.
     version = parse_version(text.partition("\n")[0])

@@ -119,11 +119,11 @@ def alertmanager_config(source: Path, addresses: Addresses) -> Document:
     return document
 
 
-def vector_config(source: Path, data: Path, api_port: int, addresses: Addresses) -> Document:
+def vector_config(source: Path, api_port: int, addresses: Addresses) -> Document:
     """vector.toml as a document to be written as JSON, which Vector reads as well.
 
-    The loki sinks get the run's address; the data directory and the health endpoint are added, because where they are
-    is a matter of the machine and not of the committed file.
+    The loki sinks get the run's address, and the health endpoint is added. The data directory stays the committed one: a
+    Vector that is started by hand must find the same file positions, or it ships everything again.
     """
     try:
         document = tomllib.loads(source.read_text(encoding="utf-8"))
@@ -135,7 +135,6 @@ def vector_config(source: Path, data: Path, api_port: int, addresses: Addresses)
     for sink in document.get("sinks", {}).values():
         if sink.get("type") == "loki" and addresses.loki is not None:
             sink["endpoint"] = addresses.loki
-    document["data_dir"] = str(data)
     document["api"] = {"enabled": True, "address": f"{HOST}:{api_port}"}
     return document
 

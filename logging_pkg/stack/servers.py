@@ -126,9 +126,10 @@ def _loki(run: Run, binary: Binary) -> Plan:
 
 def _vector(run: Run, binary: Binary) -> Plan:
     config = run.file("vector.json")
-    document = render.vector_config(run.project / "vector.toml", run.data("vector"), run.ports["vector"], run.addresses)
+    document = render.vector_config(run.project / "vector.toml", run.ports["vector"], run.addresses)
     config.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    # Relative file patterns of vector.toml are relative to the project.
+    # Paths in vector.toml are relative to the project, and Vector does not create its data directory.
+    (run.project / document.get("data_dir", "")).mkdir(parents=True, exist_ok=True)
     return Plan([str(binary.path), "--config", str(config)], "/health", run.project)
 
 

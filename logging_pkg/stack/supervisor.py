@@ -134,7 +134,7 @@ def run(options: Options, say: Say, on_progress: OnProgress | None = None) -> No
 def summary(stack: Stack) -> list[str]:
     """What runs where, and what is used in place of what is missing."""
     lines = [
-        f" ✓ {name:13} {binary.version:10.10} {stack.url(name):27} {binary.origin}"
+        f" ✓ {name:13} {binary.version:10} {stack.url(name):27} {binary.origin}"
         for name, binary in stack.binaries.items()
         if name in stack.servers
     ]

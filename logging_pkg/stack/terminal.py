@@ -47,7 +47,8 @@ class BuildDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
 
     def __call__(self, progress: BuildProgress) -> None:
         """Show where the build is."""

@@ -74,8 +74,11 @@ class Tool:
 
     @property
     def pinned_version(self) -> str:
-        """The version that is built; empty for a program that cannot be."""
-        return self.module.version_of(self.version_path) if self.module else ""
+        """The version that is built; empty for a program that cannot be.
+
+        A pseudo-version (0.312.1-0.20260612131846-…, a commit before 0.312.1) is cut at its first hyphen.
+        """
+        return self.module.version_of(self.version_path).partition("-")[0] if self.module else ""
 
 
 _LOKI = Module("loki")
@@ -98,7 +101,7 @@ TOOLS: Mapping[str, Tool] = {
         Tool("alertmanager", (0, 27), _ALERTMANAGER, f"{_ALERTMANAGER_PATH}/cmd/alertmanager", _ALERTMANAGER_PATH),
         # vector.toml uses keys that came with 0.57.
         Tool("vector", (0, 57), missing="the embedded shipper (`logpipe ship`) ships the logs instead"),
-        Tool("grafana", (11,), missing="use the addresses below, or compose.yaml, for dashboards"),
+        Tool("grafana", (11,), missing="compose.yaml runs it where there are containers"),
     )
 }
 
