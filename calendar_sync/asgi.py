@@ -8,9 +8,10 @@ import os
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "calendar_sync.settings")
 
 application = get_asgi_application()
-# Reading it raises ImproperlyConfigured where it is empty: better here than at the first sign-in.
-_ = settings.SECRET_KEY
+# Now, and not at somebody's first request: an empty SECRET_KEY raises ImproperlyConfigured, and the views are imported.
+_ = settings.SECRET_KEY, get_resolver().url_patterns

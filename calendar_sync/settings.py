@@ -151,6 +151,7 @@ LOGPIPE = {
     "DIRECTORY": STATE_DIR / "logs",
     "STRICT": DEBUG or TESTING,
     "GOOGLE_PROJECT": GOOGLE_PROJECT,
+    "EXCLUDED_PATHS": (f"/{STATIC_URL}*",),
     "PATH_PARAMETERS": ("account_id", "calendar_id"),
     "PROJECT_ROOTS": (BASE_DIR / "calendar_sync",),
     "PROPAGATE_TO_HOSTS": (_api.netloc,) if _api.hostname in {"127.0.0.1", "localhost", "::1"} else (),

@@ -97,10 +97,13 @@ class DashboardService:
         summaries = self._summaries(pk=account_id)
         return summaries[0] if summaries else None
 
-    def calendar(self, calendar_id: int) -> Calendar | None:
-        """One calendar with its account, or None when it is not this user's."""
-        calendars = Calendar.objects.with_event_counts().select_related("account")
-        return calendars.filter(pk=calendar_id, account__user=self._user).first()
+    def account_of_calendar(self, calendar_id: int) -> tuple[AccountSummary, Calendar] | None:
+        """The account a calendar belongs to, and the calendar in it (two queries); None when it is not this user's."""
+        for summary in self._summaries(calendars=calendar_id):
+            for calendar in summary.calendars:
+                if calendar.pk == calendar_id:
+                    return summary, calendar
+        return None
 
     def upcoming(self, account: GoogleAccount | None = None) -> list[Event]:
         """The next events of the enabled calendars (of one account), today's included; each with its calendar.

@@ -111,8 +111,6 @@ def _sync_resource(
     except SyncInProgress:
         result.skipped = True
         return False
-    # Read after the lease is taken: the sync before this one may just have saved a newer token.
-    row.refresh_from_db(fields=["sync_token"])
     try:
         with sync_run(
             resource="calendar_list" if calendar is None else "events",

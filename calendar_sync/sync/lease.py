@@ -36,10 +36,11 @@ class Lease:
     def __init__(self, row: GoogleAccount | Calendar) -> None:
         self._row = row
         self._id = uuid.uuid4()
-        now = timezone.now()
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
-        taken = self._rows().filter(free).update(lease_id=self._id, lease_until=self._until(now))
-        if not taken:
+        if self._take():
+            return
+        # Taken by somebody, or a sync that ended since the row was read has saved a newer token: look again, once.
+        row.refresh_from_db(fields=["sync_token"])
+        if not self._take():
             raise SyncInProgress(
                 f"{row._meta.verbose_name} {row.pk}: another sync is running; try again when it is done"
             )
@@ -51,6 +52,13 @@ class Lease:
     def release(self, **fields: Any) -> None:
         """Give the resource back, and save `fields` of the row; raises LeaseLost."""
         self._update(lease_id=None, lease_until=None, **fields)
+
+    def _take(self) -> bool:
+        """Take the lease if it is free and the row's token is still the one that was read, in one statement."""
+        now = timezone.now()
+        free = Q(lease_until=None) | Q(lease_until__lt=now)
+        rows = self._rows().filter(free, sync_token=self._row.sync_token)
+        return bool(rows.update(lease_id=self._id, lease_until=self._until(now)))
 
     def _update(self, **fields: Any) -> None:
         if not self._rows().filter(lease_id=self._id).update(**fields):

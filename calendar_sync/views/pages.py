@@ -53,18 +53,18 @@ def account_detail(request: Request, account_id: int) -> HttpResponse:
 @login_required
 def toggle_calendar(request: Request, calendar_id: int) -> HttpResponse:
     """Switch one calendar to `enabled` (1 or 0); HTMX gets its row and the account's count."""
-    calendar = DashboardService(request.user).calendar(calendar_id)
-    if calendar is None:
+    found = DashboardService(request.user).account_of_calendar(calendar_id)
+    if found is None:
         raise Http404
+    summary, calendar = found
     enabled = _enabled(request)
     if enabled is None:
         return _bad_enabled()
     CalendarService.toggle_calendar(calendar, enabled)
     if not request.htmx:
-        return redirect("account", calendar.account_id)
-    context = {"calendar": calendar, "summary": _account(request, calendar.account_id)}
-    response = render(request, "calendar_sync/partials/calendar_toggled.html", context)
-    return _events_changed(response)
+        return redirect("account", summary.account.pk)
+    context = {"calendar": calendar, "summary": summary}
+    return _events_changed(render(request, "calendar_sync/partials/calendar_toggled.html", context))
 
 
 @require_POST
@@ -78,7 +78,9 @@ def toggle_all_calendars(request: Request, account_id: int) -> HttpResponse:
     CalendarService.bulk_toggle_calendars(summary.account, enabled)
     if not request.htmx:
         return redirect("account", account_id)
-    return _panel(request, account_id)
+    for calendar in summary.calendars:
+        calendar.enabled = enabled
+    return _panel(request, summary)
 
 
 @require_POST
@@ -90,7 +92,8 @@ def sync_account(request: Request, account_id: int) -> HttpResponse:
         level = messages.ERROR if report.failed else messages.SUCCESS
         messages.add_message(request, level, _in_words(report))
         return redirect("account", account_id)
-    return _panel(request, account_id, result=_in_words(report), result_failed=bool(report.failed))
+    summary = _account(request, account_id)
+    return _panel(request, summary, result=_in_words(report), result_failed=bool(report.failed))
 
 
 def _account(request: Request, account_id: int) -> AccountSummary:
@@ -100,8 +103,8 @@ def _account(request: Request, account_id: int) -> AccountSummary:
     return summary
 
 
-def _panel(request: Request, account_id: int, **context: object) -> HttpResponse:
-    context["summary"] = _account(request, account_id)
+def _panel(request: Request, summary: AccountSummary, **context: object) -> HttpResponse:
+    context["summary"] = summary
     return _events_changed(render(request, "calendar_sync/partials/account_panel.html", context))
 
 
