@@ -1,0 +1,126 @@
+"""Measure variants against each other in one run, so that a busy machine is busy for all of them.
+
+In: variants as callables that return the CPU time of one round. Out: rounds, ratios with their spread, result rows, tables.
+Never: compares numbers of two runs, fails because something was slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+#: Rounds per variant. An odd number has a median that was measured.
+QUICK_ROUNDS, FULL_ROUNDS = 15, 61
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One result: what was measured, how much, and what it should be.
+
+    Attributes:
+        name: what was measured.
+        measured: the number with its unit, as shown.
+        target: what it should be, as shown; empty where it is there to compare with.
+        is_met: whether it is; None without a target.
+    """
+
+    name: str
+    measured: str
+    target: str = ""
+    is_met: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`met`, `missed`, or nothing without a target."""
+        return "" if self.is_met is None else "met" if self.is_met else "missed"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median over rounds, and the quartiles between which half of the rounds lay."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        """Summarise one value per round; at least two."""
+        low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+        return cls(median, low, high)
+
+    def show(self, form: str = ".2f", unit: str = "x") -> str:
+        """Median and quartiles: `1.08x (1.05 … 1.11)`."""
+        return f"{self.median:{form}}{unit} ({self.low:{form}} … {self.high:{form}})"
+
+
+def interleave(variants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Run every variant once a round and return what each returned, round by round.
+
+    The order turns round by round (AB, BA, AB …): what grows or cools down in between favours nobody. One round before
+    the first is thrown away.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in variants}
+    names = list(variants)
+    for turn in range(rounds + 1):
+        for name in names if turn % 2 else reversed(names):
+            cost = variants[name]()
+            if turn:
+                taken[name].append(cost)
+    return taken
+
+
+def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
+    """Ratio of two variants, taken within each round."""
+    return Spread.of(a / b for a, b in zip(numerators, denominators, strict=True))
+
+
+def differences(values: Sequence[float], baseline: Sequence[float]) -> Spread:
+    """Difference of two variants, taken within each round."""
+    return Spread.of(a - b for a, b in zip(values, baseline, strict=True))
+
+
+def show(rows: Sequence[Row], title: str) -> None:
+    """Print rows as a table."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("measured")
+    table.add_column("result", justify="right")
+    table.add_column("target", justify="right")
+    table.add_column("verdict")
+    for row in rows:
+        style = {True: "green", False: "red", None: ""}[row.is_met]
+        table.add_row(row.name, row.measured, row.target, f"[{style}]{row.verdict}[/]" if style else "")
+    # Wide enough for a table in a log file, where rich would take 80 columns.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows a benchmark left for `tests.performance.run`."""
+    return [Row(**entry) for entry in json.loads(path.read_text())]
+
+
+def benchmark_main(title: str, measure: Callable[[bool], Sequence[Row]]) -> None:
+    """Command line of one benchmark: measure, print the table, and write the rows for `run` where it asked for them.
+
+    Args:
+        title: of the table.
+        measure: does the work; told whether it shall be quick.
+    """
+    parser = argparse.ArgumentParser(description=title)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="fewer rounds: a look, not a verdict")
+    size.add_argument("--full", action="store_true", help="all rounds (default)")
+    parser.add_argument("--rows", type=Path, help="also write the rows to this file, as JSON")
+    arguments = parser.parse_args()
+    rows = measure(arguments.quick)
+    show(rows, title)
+    if arguments.rows is not None:
+        arguments.rows.write_text(json.dumps([asdict(row) for row in rows]))
