@@ -38,7 +38,7 @@ def _texts(project: Project) -> Iterator[Snippet]:
     for dashboard in project.dashboards:
         yield from _expressions(dashboard.root) if dashboard.root else ()
     for document in project.documents:
-        if not document.name.startswith("docs/adr/"):
+        if not document.name.startswith(("docs/adr/", "docs/checks/")):
             yield document.snippet(0, len(document.text))
 
 
