@@ -19,7 +19,7 @@ import jsonschema_rs
 
 from logging_pkg.exceptions import SchemaError
 from logging_pkg.schemas import conventions
-from logging_pkg.schemas.validation import problems_of
+from logging_pkg.schemas.validation import admits_any_value, has_non_finite, problems_of
 
 METRIC_KINDS = ("counter", "histogram", "gauge")
 #: Envelope fields a metric may be grouped by; service_name and env are in every metric anyway.
@@ -88,8 +88,10 @@ class EventSchema:
     @cached_property
     def accepts(self) -> Callable[[Any], bool]:
         """Whether a mapping of the event's own fields is valid. The hot path's only check."""
-        accepts: Callable[[Any], bool] = self.validator.is_valid
-        return accepts
+        is_valid: Callable[[Any], bool] = self.validator.is_valid
+        if not admits_any_value(self.document):
+            return is_valid  # no declared type admits NaN
+        return lambda fields: is_valid(fields) and not has_non_finite(fields)
 
 
 @dataclass(frozen=True)

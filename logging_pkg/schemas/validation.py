@@ -6,6 +6,7 @@ In: a jsonschema-rs validator and the instance it refused. Out: sentences. Never
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -40,6 +41,34 @@ def problems_of(
     for error in errors:
         problems += [f"{event}: {text}{see}" for text in _sentences(error, known)]
     return problems[:MAX_PROBLEMS]
+
+
+def has_non_finite(value: Any) -> bool:
+    """Whether a float that JSON cannot hold is in there; orjson writes those as null."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(has_non_finite(item) for item in value.values())
+    return isinstance(value, list | tuple) and any(has_non_finite(item) for item in value)
+
+
+def admits_any_value(schema: Mapping[str, Any]) -> bool:
+    """Whether some place in a value may hold anything at all, NaN included, which no declared type admits.
+
+    What is declared by other keywords than these (`$ref`, `anyOf`, `patternProperties` …) counts as anything.
+    """
+    if "enum" in schema or "const" in schema:
+        return False
+    kinds = schema.get("type", ())
+    if not kinds or "patternProperties" in schema or "prefixItems" in schema:
+        return True
+    if "array" in kinds and admits_any_value(schema.get("items") or {}):
+        return True
+    if "object" not in kinds:
+        return False
+    return schema.get("additionalProperties") is not False or any(
+        admits_any_value(member) for member in schema.get("properties", {}).values()
+    )
 
 
 def _sentences(error: Any, known: list[str]) -> list[str]:

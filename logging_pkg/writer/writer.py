@@ -6,7 +6,6 @@ Never: lets an invalid event through, raises because a write failed, repeats a v
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import threading
@@ -20,7 +19,7 @@ from logging_pkg import conf
 from logging_pkg.conf import Settings
 from logging_pkg.context import Span, current_span
 from logging_pkg.exceptions import InvalidEventError, UnknownEventError
-from logging_pkg.schemas import Registry, load_registry, problems_of
+from logging_pkg.schemas import Registry, has_non_finite, load_registry, problems_of
 from logging_pkg.schemas.conventions import EVENT_NAME_PATTERN, LEVELS
 from logging_pkg.writer.shorten import shorten
 from logging_pkg.writer.sinks import Sink, make_sink
@@ -136,9 +135,9 @@ class Writer:
             body = _dumps(fields)
         except (TypeError, ValueError, RecursionError):
             body = b""
-        if not body or (b"null" in body and _has_non_finite(fields)):
+        if not body:
             valid = False
-        elif not valid:
+        elif not valid and not (b"null" in body and has_non_finite(fields)):
             # Subclasses of str, tuples, datetimes, UUIDs: not JSON to the validator, but valid as they are written.
             fields = orjson.loads(body)
             valid = accepts(fields)
@@ -249,15 +248,6 @@ class Writer:
             self.sink.close()
 
 
-def _has_non_finite(value: Any) -> bool:
-    """Whether a float that JSON cannot hold is in there; orjson writes those as null."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, Mapping):
-        return any(_has_non_finite(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(_has_non_finite(item) for item in value)
-
-
 def _unwritable(event: str, fields: Mapping[str, Any]) -> list[str]:
     """Sentences for the values JSON cannot hold, field by field."""
     problems = []
@@ -269,7 +259,7 @@ def _unwritable(event: str, fields: Mapping[str, Any]) -> list[str]:
             reason = "text with a lone surrogate" if "surrogates" in str(error) else type(value).__name__
             problems.append(f'{event}: field "{shown}" cannot be written as JSON: {reason}')
             continue
-        if _has_non_finite(value):
+        if has_non_finite(value):
             problems.append(f'{event}: field "{shown}" is NaN or infinite, which JSON cannot hold')
     return problems
 
