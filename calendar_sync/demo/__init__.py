@@ -1,4 +1,4 @@
 """The demonstration: the whole pipeline on real servers, real traffic, and a report made from the logs alone.
 
-In: nothing. Out: running programs and a report. Never: a number that did not come out of Loki, Prometheus or a receiver.
+In: nothing. Out: running programs and a report. Never: a number of its own.
 """

@@ -74,20 +74,20 @@ class Programs:
             StackError: a program ended or did not answer in time; the message has the end of its output.
         """
         google_port = self.google_url.rstrip("/").rpartition(":")[2]
+        fake_google = f"--port {google_port} --accounts {ACCOUNTS} --project-quota {PROJECT_QUOTA} --user-quota 0"
         self._start(
             "fake-google",
-            [sys.executable, "-m", "calendar_sync.fake_google", "--port", google_port, "--accounts", str(ACCOUNTS)]
-            + ["--project-quota", str(PROJECT_QUOTA), "--user-quota", "0", "--latency-ms", "15"],
+            [sys.executable, "-m", "calendar_sync.fake_google", *fake_google.split(), "--latency-ms", "15"],
         )
         self._await("fake-google", lambda: bool(self.google.state()))
         for command in (["migrate", "--verbosity", "0"], ["seed_demo", "--accounts", str(ACCOUNTS)]):
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         bind = self.web_url.removeprefix("http://")
+        workers = "--workers 2 --worker-class gthread --threads 4 --graceful-timeout 20 --keep-alive 30"
         self._start(
             "web",
-            [sys.executable, "-m", "gunicorn", "calendar_sync.wsgi:application", "--bind", bind]
-            + ["--workers", "2", "--worker-class", "gthread", "--threads", "4", "--graceful-timeout", "20"],
+            [sys.executable, "-m", "gunicorn", "calendar_sync.wsgi:application", "--bind", bind, *workers.split()],
         )
         self._await("web", lambda: urlopen(f"{self.web_url}/healthz", timeout=2).status == 200)
         self._start(

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import typer
 
-from logging_pkg.cli import schema
+from logging_pkg.cli import schema, stack
+from logging_pkg.cli.check import check
+from logging_pkg.cli.generate import generate
+from logging_pkg.cli.ship import ship, vector_config
+from logging_pkg.cli.trace import trace
 
 application = typer.Typer(
     name="logpipe",
@@ -16,4 +20,10 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     help="Ship, query, check and test the JSON events your application emits.",
 )
+application.add_typer(stack.app, name="stack")
 application.add_typer(schema.app, name="schema")
+application.command()(ship)
+application.command()(trace)
+application.command()(check)
+application.command()(generate)
+application.command("vector-config")(vector_config)

@@ -1,0 +1,37 @@
+"""Which Loki a command asks.
+
+In: --loki-url, LOGPIPE_LOKI_URL, or the state of a running `logpipe stack`. Out: a LokiClient. Never: a guess.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from logging_pkg.exceptions import StackError
+from logging_pkg.loki_client import LokiClient
+from logging_pkg.stack.state import read_state
+
+STACK_DIRECTORY = Path(".logpipe/stack")
+
+LokiUrl = Annotated[
+    str | None,
+    typer.Option("--loki-url", envvar="LOGPIPE_LOKI_URL", help="Loki's address; by default that of `logpipe stack`."),
+]
+
+
+def loki_client(url: str | None) -> LokiClient:
+    """A client of the Loki named, else of the running stack of this directory.
+
+    Raises:
+        StackError: neither is there; the message says how to give one.
+    """
+    if url is None:
+        state = read_state(STACK_DIRECTORY)
+        server = state.servers.get("loki") if state is not None else None
+        if server is None or server.url is None:
+            raise StackError("no Loki known: start one with `logpipe stack up`, or give --loki-url")
+        url = server.url
+    return LokiClient(url)
