@@ -66,15 +66,9 @@ def _matching(tokens: TokenStream) -> ast.Matching | None:
     labels = tokens.names()
     group = tokens.take("group_left", "group_right")
     include: tuple[ast.Name, ...] = ()
-    if group is not None and tokens.at("(") and _is_name_list(tokens):
+    if group is not None and tokens.at("("):
         include = tokens.names()
     return ast.Matching(keyword.text == "on", labels, group.text if group else None, include)
-
-
-def _is_name_list(tokens: TokenStream) -> bool:
-    # `group_left (a)` lists labels, `group_left (sum(…))` opens the right operand.
-    after = tokens.after_next
-    return after.text == ")" or (after.kind == "identifier" and after.text.lower() not in FUNCTIONS)
 
 
 def _operand(tokens: TokenStream) -> ast.Expression:

@@ -33,11 +33,6 @@ class TokenStream:
         return self._tokens[self._index]
 
     @property
-    def after_next(self) -> Token:
-        """The one behind it."""
-        return self._tokens[min(self._index + 1, len(self._tokens) - 1)]
-
-    @property
     def end(self) -> int:
         """Where the token read last ends."""
         return self._tokens[max(self._index - 1, 0)].end

@@ -1,0 +1,166 @@
+"""The recording rules are what the schemas ask for, byte by byte."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from logging_pkg.cli.generate import generate
+from logging_pkg.exceptions import RuleError
+from logging_pkg.pipeline.generate import RECORDING_RULES, recording_rules, rules_of
+from logging_pkg.pipeline.logql import parse
+from logging_pkg.schemas import EventSchema, Metric, Registry, load_registry
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture
+def event(registry: Registry) -> EventSchema:
+    return registry.events["http.request_finished"]
+
+
+def metric(**changes: object) -> Metric:
+    values = {"name": "m", "kind": "counter", "field": None, "unit": "1", "by": (), "window": None, "description": "M."}
+    return Metric(**{**values, **changes})
+
+
+def run(*arguments: str):
+    application = typer.Typer()
+    application.command()(generate)
+    return CliRunner().invoke(application, arguments)
+
+
+def test_the_committed_file_is_what_the_schemas_ask_for(registry: Registry) -> None:
+    """Golden: loki/rules/recording.yaml is committed and up to date."""
+    assert (PROJECT / RECORDING_RULES).read_text() == recording_rules(registry)
+
+
+def test_the_same_schemas_give_the_same_bytes_in_any_order(registry: Registry) -> None:
+    """Neither time nor the order in which files were found shows in the text."""
+    names = list(registry.events)
+    random.shuffle(names)
+    shuffled = replace(registry, events=MappingProxyType({name: registry.events[name] for name in names}))
+    assert recording_rules(shuffled) == recording_rules(registry)
+
+
+def test_every_metric_of_every_schema_has_its_rules(registry: Registry) -> None:
+    """Three for a histogram, one for anything else, none besides."""
+    wanted = sum(3 if item.kind == "histogram" else 1 for event in registry.events.values() for item in event.metrics)
+    groups = yaml.safe_load(recording_rules(registry))["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert len(rules) == wanted
+    assert len({rule["record"] for rule in rules}) == wanted
+    for rule in rules:
+        parse(rule["expr"])
+
+
+def test_short_windows_are_looked_at_often_and_long_ones_seldom(registry: Registry) -> None:
+    """A quota's minute every 15 s, its day every 2 min, all else once a minute."""
+    groups = yaml.safe_load(recording_rules(registry))["groups"]
+    intervals = {group["name"].rsplit(":", 1)[1]: group["interval"] for group in groups}
+    assert intervals == {"1m": "15s", "5m": "1m", "25h": "2m"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "record", "expr"),
+    [
+        (
+            {"by": ("route",)},
+            ["route:m:rate_5m"],
+            'sum by (service_name, env, route) ( rate( {event="http.request_finished"} | json route="route" [5m] offset 30s ) )',
+        ),
+        (
+            {"field": "query_count", "window": "1m"},
+            ["service:m:sum_1m"],
+            'sum by (service_name, env) ( sum_over_time( {event="http.request_finished"} | json query_count="query_count" '
+            '| unwrap query_count | __error__="" [1m] offset 30s ) )',
+        ),
+        (
+            {"kind": "gauge", "field": "apdex", "unit": "ratio", "by": ("level",)},
+            ["level:m_ratio:avg_5m"],
+            'avg_over_time( {event="http.request_finished"} | json apdex="apdex" | unwrap apdex | __error__="" '
+            "[5m] offset 30s ) by (service_name, env, level)",
+        ),
+        (
+            {"kind": "histogram", "name": "m_ms", "field": "response_time_ms", "unit": "ms", "by": ("route", "method")},
+            ["route_method:m_ms:p50_5m", "route_method:m_ms:p95_5m", "route_method:m_ms:p99_5m"],
+            'quantile_over_time(0.50, {event="http.request_finished"} | json route="route", method="method", '
+            'response_time_ms="response_time_ms" | unwrap response_time_ms | __error__="" [5m] offset 30s ) '
+            "by (service_name, env, route, method)",
+        ),
+    ],
+)
+def test_each_kind_of_metric(event: EventSchema, changes: dict[str, object], record: list[str], expr: str) -> None:
+    """Counter, counter of a field, gauge, histogram; a unit stands in the name once; `level` is no JSON key."""
+    rules = rules_of(event, metric(**changes))
+    assert [rule.record for rule in rules] == record
+    assert re.sub(r"\s+", " ", rules[0].expr) == expr
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "Bad-Name"}, 'name "Bad-Name" is not lower case'),
+        ({"unit": "m/s"}, 'unit "m/s" is not lower case'),
+        ({"by": ("offset",)}, '"offset" cannot be a LogQL label; rename the field'),
+        ({"window": "5 minutes"}, 'window "5 minutes" is not a duration such as 5m'),
+    ],
+)
+def test_what_cannot_be_a_rule_is_refused_naming_the_file(
+    event: EventSchema, changes: dict[str, object], message: str
+) -> None:
+    """The message names the schema file, the value and what to change."""
+    with pytest.raises(RuleError) as caught:
+        rules_of(event, metric(**changes))
+    assert str(caught.value).startswith(str(event.path))
+    assert message in str(caught.value)
+
+
+def test_two_metrics_of_one_series_are_refused(registry: Registry, event: EventSchema) -> None:
+    """Their samples would overwrite each other."""
+    twice = replace(event, metrics=(metric(), metric()))
+    with pytest.raises(RuleError, match="records service:m:rate_5m, which http.request_finished.json records already"):
+        recording_rules(replace(registry, events={event.name: twice}))
+
+
+def test_the_command_writes_the_file_and_then_has_nothing_to_do(tmp_path: Path) -> None:
+    """Written once, up to date the second time; --check agrees."""
+    (tmp_path / "loki/rules").mkdir(parents=True)
+    assert "rules, written" in run("--root", str(tmp_path)).stdout
+    assert (tmp_path / RECORDING_RULES).read_text() == (PROJECT / RECORDING_RULES).read_text()
+    assert [path.name for path in (tmp_path / "loki").rglob("*") if path.is_file()] == ["recording.yaml"]
+    assert "up to date" in run("--root", str(tmp_path)).stdout
+    assert run("--root", str(tmp_path), "--check").exit_code == 0
+
+
+def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path) -> None:
+    """A file edited by hand: exit 1, a diff, and the file as it was."""
+    path = tmp_path / RECORDING_RULES
+    path.parent.mkdir(parents=True)
+    edited = (PROJECT / RECORDING_RULES).read_text().replace("interval: 15s", "interval: 45s")
+    path.write_text(edited)
+    result = run("--root", str(tmp_path), "--check")
+    assert result.exit_code == 1
+    assert "-    interval: 45s\n+    interval: 15s\n" in result.stdout
+    assert "run logpipe generate" in result.stderr
+    assert path.read_text() == edited
+
+
+def test_a_directory_that_is_no_project_is_one_clear_error(tmp_path: Path) -> None:
+    """Without loki/rules there is nowhere to write."""
+    result = run("--root", str(tmp_path))
+    assert isinstance(result.exception, RuleError)
+    assert "run logpipe generate in the project's directory" in str(result.exception)
