@@ -11,6 +11,7 @@ import structlog
 
 from logging_pkg import conf
 from logging_pkg.conf import Settings
+from logging_pkg.events.bound_logger import EventBoundLogger
 from logging_pkg.events.structlog_processor import EventLoggerFactory, event_processor
 from logging_pkg.schemas import load_registry
 from logging_pkg.writer import Writer, get_writer, set_writer
@@ -37,7 +38,7 @@ def configure_structlog() -> None:
     """
     structlog.configure(
         processors=[event_processor],
-        wrapper_class=structlog.make_filtering_bound_logger(0),
+        wrapper_class=EventBoundLogger,
         logger_factory=EventLoggerFactory(),
         cache_logger_on_first_use=False,
     )
