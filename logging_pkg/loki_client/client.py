@@ -92,27 +92,38 @@ class LokiClient:
     def push(self, streams: Sequence[Stream], *, gzip: bool = True) -> None:
         """Store entries. Returning means all of them are in Loki's write-ahead log.
 
-        Keep a batch under 3 MiB decoded: past 4 MiB Loki answers 500 at every try.
+        Each stream goes into a request of its own, in the order given: of a request with several streams, Loki 3.7
+        reports the refusal of the last one only, and answers 204 although entries of the others were dropped
+        (pkg/ingester/instance.go, Push). When one is refused, the streams before it are stored and those after it are
+        not sent.
+
+        Keep a stream's entries under 3 MiB decoded: past gRPC's message size Loki answers 500 at every try.
 
         Raises:
-            ValueError: a line, label or metadata value is not valid Unicode (a lone surrogate), so it cannot be sent.
+            ValueError: a line, label or metadata value is not valid Unicode (a lone surrogate); nothing was sent then.
         """
         try:
-            body = orjson.dumps(push_document(streams))
+            bodies = [orjson.dumps(push_document([stream])) for stream in streams if stream.entries]
         except TypeError as error:
             raise ValueError(
                 f"entries that cannot be written as JSON: {error}; expected str without lone surrogates"
             ) from None
         headers = {"Content-Type": "application/json"}
         if gzip:
-            compressor = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-            body = compressor.compress(body) + compressor.flush()
             headers["Content-Encoding"] = "gzip"
-        self.push_encoded(body, headers)
+            bodies = [_gzip(body) for body in bodies]
+        for body in bodies:
+            self.push_encoded(body, headers)
 
     def push_encoded(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Send a push body that is already encoded as its `headers` say (Content-Type, Content-Encoding)."""
-        self._request("POST", "/loki/api/v1/push", body=body, headers=headers)
+        """Send a push body that is already encoded as its `headers` say (Content-Type, Content-Encoding).
+
+        Put one stream into it: see `push`.
+        """
+        response = self._request("POST", "/loki/api/v1/push", body=body, headers=headers)
+        # Also 2xx: a Loki whose ingestion is blocked answers 260 and stores nothing, and another server may answer 200.
+        if response.status_code != requests.codes.no_content:
+            raise LokiAnswerError(response.url, f"HTTP {response.status_code}, expected 204", response.text)
 
     def query(self, expr: str, time_ns: int | None = None) -> Vector | Scalar:
         """Evaluate a metric query at one instant, by default now. Loki refuses log queries here with 400."""
@@ -249,6 +260,12 @@ def _nothing_sent(error: requests.RequestException) -> bool:
 def _reason(error: requests.RequestException) -> str:
     cause = error.args[0] if error.args else error
     return str(cause.reason if isinstance(cause, MaxRetryError) and cause.reason else cause)
+
+
+def _gzip(body: bytes) -> bytes:
+    # Level 1: the lines of a stream repeat each other so much that higher levels save little for their CPU.
+    compressor = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return compressor.compress(body) + compressor.flush()
 
 
 def _between(start_ns: int | None, end_ns: int | None) -> dict[str, str]:

@@ -99,7 +99,7 @@ class LokiRejected(LokiStatusError):
 
 
 class LokiRateLimited(LokiStatusError):
-    """429: an ingestion limit is reached. A push may have been stored in part."""
+    """429: an ingestion limit is reached. The tenant's limit refuses the request, a stream's limit the stream."""
 
     next_step = "wait, then read back what is stored and send the rest; see the ingestion limits in loki/loki.yaml"
 

@@ -122,8 +122,8 @@ def alertmanager_config(source: Path, addresses: Addresses) -> Document:
 def vector_config(source: Path, api_port: int, addresses: Addresses) -> Document:
     """vector.toml as a document to be written as JSON, which Vector reads as well.
 
-    The loki sinks get the run's address, and the health endpoint is added. The data directory stays the committed one: a
-    Vector that is started by hand must find the same file positions, or it ships everything again.
+    The loki sinks get the run's address, and the health endpoint is added. The data directory stays the committed one:
+    a Vector that is started by hand must find the same file positions, or it ships everything again.
     """
     try:
         document = tomllib.loads(source.read_text(encoding="utf-8"))

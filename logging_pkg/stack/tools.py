@@ -22,11 +22,12 @@ class Module:
     """A Go module whose only purpose is to pin what is built: toolchain/<name>/go.mod and go.sum."""
 
     name: str
+    root: Path = TOOLCHAIN
 
     @property
     def directory(self) -> Path:
         """Where go.mod and go.sum are."""
-        return TOOLCHAIN / self.name
+        return self.root / self.name
 
     @cached_property
     def key(self) -> str:
