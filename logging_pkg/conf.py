@@ -6,7 +6,9 @@ Never: reads django.conf, opens a file other than the user ID key.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -19,6 +21,10 @@ from logging_pkg.schemas import conventions
 ENVIRONMENT_PREFIX = "LOGPIPE_"
 
 _MIB = 1024 * 1024
+#: What a web server passes on of a header name: an underscore would be dropped or confused with a dash.
+_HEADER_PATTERN = re.compile(r"[A-Za-z0-9-]+")
+#: Google Cloud project IDs, those of a domain (`example.com:project`) included.
+_PROJECT_PATTERN = re.compile(r"[A-Za-z0-9.:_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +153,23 @@ class Settings:
                 raise ConfigurationError(
                     f"{name} is {getattr(self, name)}, expected at least one line: {conventions.MAX_LINE_BYTES} bytes"
                 )
+        if self.directory_max_bytes < self.file_max_bytes:
+            raise ConfigurationError(
+                f"directory_max_bytes is {self.directory_max_bytes}, expected at least one file: file_max_bytes is "
+                f"{self.file_max_bytes}"
+            )
+        for item in fields(self):
+            number = getattr(self, item.name)
+            if isinstance(number, int | float) and not (math.isfinite(number) and number >= 0):
+                raise ConfigurationError(f"{item.name} is {number}, expected a number from 0")
+        if self.correlation_header and _HEADER_PATTERN.fullmatch(self.correlation_header) is None:
+            raise ConfigurationError(
+                f"correlation_header is {self.correlation_header!r}, expected letters, digits and dashes, or nothing"
+            )
+        if _PROJECT_PATTERN.fullmatch(self.google_project) is None:
+            raise ConfigurationError(
+                f"google_project is {self.google_project!r}, expected to match {_PROJECT_PATTERN.pattern}"
+            )
         _check_networks(self.trusted_correlation_sources)
         if self.user_id_key_file is None:
             return self

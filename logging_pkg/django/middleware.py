@@ -21,6 +21,7 @@ from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
 from logging_pkg.context import REQUEST_ATTRIBUTE, activate, current_span
+from logging_pkg.instrumentation.guard import faults_kept_in
 from logging_pkg.instrumentation.http_request import RequestTotals, RequestWatch, fill_path
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
@@ -28,6 +29,8 @@ from logging_pkg.schemas.conventions import UNROUTED
 
 #: A client that went away has no status; nginx's 499 is what the field uses for it.
 CLIENT_CLOSED_REQUEST = 499
+#: Statuses whose responses have no body (RFC 9110).
+_BODILESS = frozenset({204, 304})
 
 _PARAMETER = re.compile(r"<(?:[^<>:]+:)?([^<>:]*)>")
 _ID_PARAMETER = re.compile(r"\{(?:id|pk|uuid|\w+_(?:id|pk|uuid))\}")
@@ -115,59 +118,75 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
         return response
     stream = _Stream(watch, request, response)
     # Past the property's setter, which would drop a FileResponse's file and with it the server's sendfile.
-    inner = response._iterator  # type: ignore[attr-defined]
-    wrapped = stream.watch_async(inner) if response.is_async else stream.watch(inner)  # type: ignore[attr-defined]
-    response._iterator = wrapped  # type: ignore[attr-defined]
+    inner = getattr(response, "_iterator", None)
+    if inner is not None:
+        wrapped = stream.watch_async(inner) if response.is_async else stream.watch(inner)  # type: ignore[attr-defined]
+        response._iterator = wrapped  # type: ignore[attr-defined]
     # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
     response._resource_closers.append(stream.closed)  # type: ignore[attr-defined]
     return response
 
 
 class _Stream:
-    """The body of a streaming response, counted as it goes by."""
+    """The body of a streaming response, counted as it goes by.
+
+    The request's span is current while the body's own code runs, never while its consumer's does: a stream that is
+    dropped half-way ends wherever the garbage collector runs, perhaps in the middle of another request.
+    """
 
     def __init__(self, watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
         self._watch = watch
         self._request = request
         self._response = response
         self._bytes = 0
-        self._consumed = False
 
     def watch(self, inner: Any) -> Iterator[Any]:
-        previous = activate(self._watch.span)
-        try:
-            for chunk in inner:
-                self._bytes += len(chunk if isinstance(chunk, bytes) else str(chunk).encode(self._response.charset))
+        iterator = iter(inner)
+        while True:
+            previous = activate(self._watch.span)
+            try:
+                chunk = next(iterator)
+            except StopIteration:
+                break
+            except BaseException as error:
+                self._finish("server_error", error)
+                raise
+            finally:
                 activate(previous)
+            self._count(chunk)
+            try:
                 yield chunk
-                previous = activate(self._watch.span)
-        except GeneratorExit:
-            self._finish("client_disconnect")
-            raise
-        except BaseException as error:
-            self._finish("server_error", error)
-            raise
-        finally:
-            activate(previous)
+            except GeneratorExit:
+                self._finish("client_disconnect")
+                raise
         self._finish(None)
 
     async def watch_async(self, inner: Any) -> AsyncIterator[Any]:
-        previous = activate(self._watch.span)
-        try:
-            async for chunk in inner:
-                self._bytes += len(chunk if isinstance(chunk, bytes) else str(chunk).encode(self._response.charset))
+        iterator = aiter(inner)
+        while True:
+            previous = activate(self._watch.span)
+            try:
+                chunk = await anext(iterator)
+            except StopAsyncIteration:
+                break
+            except asyncio.CancelledError:
+                self._finish("client_disconnect")
+                raise
+            except BaseException as error:
+                self._finish("server_error", error)
+                raise
+            finally:
                 activate(previous)
+            self._count(chunk)
+            try:
                 yield chunk
-                previous = activate(self._watch.span)
-        except (GeneratorExit, asyncio.CancelledError):
-            self._finish("client_disconnect")
-            raise
-        except BaseException as error:
-            self._finish("server_error", error)
-            raise
-        finally:
-            activate(previous)
+            except (GeneratorExit, asyncio.CancelledError):
+                self._finish("client_disconnect")
+                raise
         self._finish(None)
+
+    def _count(self, chunk: Any) -> None:
+        self._bytes += len(chunk if isinstance(chunk, bytes) else str(chunk).encode(self._response.charset))
 
     def closed(self) -> None:
         """The server has closed the response."""
@@ -175,6 +194,8 @@ class _Stream:
         if self._bytes == 0 and getattr(self._response, "file_to_stream", None) is not None and announced.isdigit():
             self._bytes = int(announced)  # the server sent the file itself (wsgi.file_wrapper)
             self._finish(None)
+        elif self._bytes == 0 and (self._request.method == "HEAD" or self._response.status_code in _BODILESS):
+            self._finish(None)  # the server has no use for a body
         else:
             self._finish("client_disconnect")
 
@@ -192,19 +213,19 @@ def _finish(
     error: BaseException | None = None,
 ) -> None:
     no_response = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500
-    status = response.status_code if response is not None else no_response
-    length = request.META.get("CONTENT_LENGTH") or ""
-    watch.finish(
-        status=status,
-        outcome=outcome,
-        response_bytes=response_bytes,
-        request_bytes=int(length) if str(length).isdigit() else None,
-        path=_path_of(request),
-        user_id=_user_id(request),
-        is_streaming=bool(response is not None and response.streaming),
-        is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
-        error=error,
-    )
+    with faults_kept_in():
+        length = request.META.get("CONTENT_LENGTH") or ""
+        watch.finish(
+            status=response.status_code if response is not None else no_response,
+            outcome=outcome,
+            response_bytes=response_bytes,
+            request_bytes=int(length) if str(length).isdecimal() else None,
+            path=_path_of(request),
+            user_id=_user_id(request),
+            is_streaming=bool(response is not None and response.streaming),
+            is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
+            error=error,
+        )
 
 
 def route_of(request: HttpRequest) -> str:

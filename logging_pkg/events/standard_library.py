@@ -13,23 +13,31 @@ from logging_pkg import conf
 from logging_pkg.context import REQUEST_ATTRIBUTE
 from logging_pkg.events.stacks import describe_exception, record_source
 from logging_pkg.exceptions import LogpipeError
+from logging_pkg.schemas.conventions import MAX_LINE_BYTES
 from logging_pkg.writer import get_writer
 
 _MAX_ARGUMENTS = 32
 _MAX_ARGUMENT_CHARACTERS = 1000
 
+#: A longer template is cut before it is searched; it is over the limit of a line, so the writer marks the event.
+_MAX_MESSAGE_CHARACTERS = MAX_LINE_BYTES
+
 #: Templates should hold no values, but an f-string passed as one does. What such values look like is replaced.
+#: Every pattern starts at the head of a run of characters and repeats possessively: a hostile text costs linear time.
 _SCRUBS = (
-    (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), "<email>"),
-    (re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9._~+/=-]{6,}"), r"\1 <token>"),
+    (re.compile(r"(?<=://)[^\s/@:]*+:[^\s/@]++@"), "<credentials>@"),
+    (re.compile(r"(?<![\w.%+-])[\w.%+-]++@[\w-]++(?:\.[\w-]++)+"), "<email>"),
+    (re.compile(r"(?i)\b(bearer|basic)\s++[\w.~+/=-]{6,}+"), r"\1 <token>"),
+    (re.compile(r"(?i)\b(token)\s++(?=[a-z.~+/=_-]*+[0-9])[\w.~+/=-]{6,}+"), r"\1 <token>"),
     (
         re.compile(
-            r"(?i)\b(password|passwd|secret|token|api_?key|authorization|cookie|session_?id)\b(\s*[=:]\s*)[^\s,;&]+"
+            r"(?i)(?<![\w-])([\w-]{0,40}?(?:password|passwd|secret|token|api_?key|authorization|cookie|session_?id)[\w-]{0,40}+)"
+            r"([\"']?\s*+[=:]\s*+[\"']?)[^\s,;&\"']++"
         ),
         r"\1\2<secret>",
     ),
-    (re.compile(r"\?[^\s\"'<>]*=[^\s\"'<>]*"), "?<query>"),
-    (re.compile(r"\b(?:eyJ[A-Za-z0-9._-]{10,}|ya29\.[A-Za-z0-9._-]+|[A-Fa-f0-9]{40,})"), "<token>"),
+    (re.compile(r"\?[^\s\"'<>=?]*+=[^\s\"'<>]*+"), "?<query>"),
+    (re.compile(r"\b(?:eyJ[A-Za-z0-9._-]{10,}+|ya29\.[A-Za-z0-9._-]++|[A-Fa-f0-9]{40,}+)"), "<token>"),
 )
 
 
@@ -60,7 +68,7 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     message = record.msg if isinstance(record.msg, str) else f"<{type(record.msg).__qualname__}>"
     fields: dict[str, Any] = {
         "logger": _text(record.name)[:200],
-        "message": scrub(_text(message)),
+        "message": scrub(_text(message[:_MAX_MESSAGE_CHARACTERS])),
         "source": _text(record_source(record.pathname, record.lineno)),
         "function": _text(record.funcName)[:200] if record.funcName else None,
     }
@@ -80,7 +88,7 @@ def _text(value: str) -> str:
 
 def _argument(value: object) -> str:
     try:
-        return scrub(_text(str(value))[:_MAX_ARGUMENT_CHARACTERS])
+        return scrub(_text(str(value)[:_MAX_ARGUMENT_CHARACTERS]))
     except Exception:
         return f"<unprintable {type(value).__qualname__}>"
 
@@ -102,7 +110,8 @@ def _level(number: int) -> str:
 def install_handler() -> StandardLibraryHandler:
     """Attach one handler to the root logger and to every logger that does not propagate to it. Idempotent.
 
-    Existing handlers stay: a console handler of the project's is the project's business.
+    A logger that stops propagating later is reached by calling this again. Existing handlers stay: a console handler
+    of the project's is the project's business.
     """
     handler = next((h for h in logging.root.handlers if isinstance(h, StandardLibraryHandler)), None)
     if handler is None:

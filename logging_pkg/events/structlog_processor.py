@@ -36,7 +36,7 @@ def event_processor(_logger: Any, method_name: str, event_dict: MutableMapping[s
 
 def _add_exception(event: str, fields: MutableMapping[str, Any], exc_info: Any) -> None:
     error = _exception_of(exc_info)
-    schema = get_writer().registry.events.get(event)
+    schema = get_writer().registry.events.get(event) if isinstance(event, str) else None
     if error is None or schema is None:
         return
     error_type, stack = describe_exception(error)

@@ -14,8 +14,9 @@ from types import FrameType
 from logging_pkg import conf
 
 _OWN_PACKAGE = str(Path(__file__).resolve().parents[1]) + "/"
+#: Not sysconfig's "data" and "scripts": an environment may be made around the project's own directory.
 _LIBRARIES = tuple(
-    {str(Path(path).resolve()) + "/" for path in (*sysconfig.get_paths().values(), sysconfig.get_paths()["stdlib"])}
+    {str(Path(sysconfig.get_path(name)).resolve()) + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
 #: Frames walked at most; 0.1 us each.
 _MAX_DEPTH = 200
@@ -23,10 +24,11 @@ _MAX_DEPTH = 200
 
 def project_caller() -> str | None:
     """`path:line` of the nearest frame that is neither a library's, nor ours, nor outside the project; else None."""
+    roots = conf.settings().project_roots
     frame: FrameType | None = sys._getframe(1)
     depth = 0
     while frame is not None and depth < _MAX_DEPTH:
-        name = _project_name(frame.f_code.co_filename, conf.settings().project_roots)
+        name = _project_name(frame.f_code.co_filename, roots)
         if name is not None:
             return f"{name}:{frame.f_lineno}"[-300:]
         frame = frame.f_back

@@ -71,7 +71,7 @@ def _report_slow(connection: Any, sql: str, nanoseconds: int, totals: Totals | N
             "alias": connection.alias,
             "vendor": connection.vendor,
             "operation": operation_of(sql),
-            "fingerprint": fingerprint(sql),
+            "fingerprint": fingerprint(sql, connection.vendor),
             "duration_ms": milliseconds(nanoseconds),
             "threshold_ms": conf.settings().slow_query_threshold_ms,
             "caller": project_caller(),

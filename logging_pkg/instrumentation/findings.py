@@ -24,7 +24,7 @@ def report_findings(totals: Totals, span: Span) -> None:
             {
                 "alias": alias,
                 "vendor": database.vendor,
-                "fingerprint": fingerprint(sql),
+                "fingerprint": fingerprint(sql, database.vendor),
                 "count": statement.count,
                 "threshold": settings.n_plus_one_threshold,
                 "total_ms": milliseconds(statement.nanoseconds),
@@ -33,11 +33,12 @@ def report_findings(totals: Totals, span: Span) -> None:
             },
             span,
         )
-    if totals.query_count > settings.query_count_threshold and totals.take_finding():
+    query_count = totals.query_count
+    if query_count > settings.query_count_threshold and totals.take_finding():
         emit_safely(
             "db.high_query_count_detected",
             {
-                "query_count": totals.query_count,
+                "query_count": query_count,
                 "threshold": settings.query_count_threshold,
                 "query_time_ms": milliseconds(totals.query_nanoseconds),
                 "route": totals.route(),

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from logging_pkg.context import Span, activate, start_span
+from logging_pkg.context import Span, activate, current_unit, start_span
 from logging_pkg.events.stacks import error_type_of
 from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.totals import milliseconds
@@ -76,7 +76,10 @@ class _Tracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        call = self._calls.pop()
+        # One tracker may serve several threads and tasks at once: each leaves the call that is current to it.
+        span = current_unit()
+        call = next((call for call in reversed(self._calls) if call.span is span), self._calls[-1])
+        self._calls.remove(call)
         call.leave()
         call.finish(error)
 
@@ -97,13 +100,15 @@ def track_performance(target: Callable[P, R] | str | None = None, /) -> Callable
     A generator counts from its first step until it is exhausted or closed. The name is the function's module and
     qualified name unless one is given.
     """
+    if isinstance(target, staticmethod | classmethod):
+        raise TypeError(f"@track_performance belongs below @{type(target).__name__}, next to the function")
     if callable(target):
         return _wrap(target, None)
     return _Tracker(target)
 
 
 def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
-    name = (name or f"{function.__module__}.{function.__qualname__}")[:200]
+    name = (name or _name_of(function))[:200]
     if inspect.isasyncgenfunction(function):
         return cast("Callable[P, R]", _wrap_async_generator(function, name))
     if inspect.isgeneratorfunction(function):
@@ -126,6 +131,12 @@ def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
         return result
 
     return watched
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """`module.qualname`; of a `functools.partial` or another callable object, that of what it is made of."""
+    function = getattr(function, "func", function)
+    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
 def _wrap_coroutine(function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -176,7 +187,11 @@ def _steps(inner: Any, call: _Call) -> Any:
         try:
             sent = yield item
         except GeneratorExit:
-            inner.close()
+            call.enter()
+            try:
+                inner.close()
+            finally:
+                call.leave()
             raise
         except BaseException as error:
             resume = functools.partial(inner.throw, error)
@@ -202,7 +217,11 @@ def _wrap_async_generator(function: Callable[..., Any], name: str) -> Callable[.
                 try:
                     sent = yield item
                 except GeneratorExit:
-                    await inner.aclose()
+                    call.enter()
+                    try:
+                        await inner.aclose()
+                    finally:
+                        call.leave()
                     raise
                 except BaseException as error:
                     resume = functools.partial(inner.athrow, error)

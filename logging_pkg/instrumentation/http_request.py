@@ -106,8 +106,12 @@ class RequestWatch:
         route = self._route()
         slow_ms = settings.slow_request_threshold_ms
         is_error = int(outcome == "server_error")
-        report_findings(self.totals, self.span)
-        if elapsed_ms > slow_ms and self.totals.take_finding():
+        totals, span = self.totals, self.span
+        report_findings(totals, span)
+        query_count = totals.query_count
+        query_time_ms = milliseconds(totals.query_nanoseconds)
+        api_time_ms = milliseconds(totals.api_nanoseconds)
+        if elapsed_ms > slow_ms and totals.take_finding():
             emit_safely(
                 "http.slow_request_detected",
                 {
@@ -115,11 +119,11 @@ class RequestWatch:
                     "route": route,
                     "response_time_ms": elapsed_ms,
                     "threshold_ms": slow_ms,
-                    "query_count": self.totals.query_count,
-                    "query_time_ms": milliseconds(self.totals.query_nanoseconds),
-                    "api_time_ms": milliseconds(self.totals.api_nanoseconds),
+                    "query_count": query_count,
+                    "query_time_ms": query_time_ms,
+                    "api_time_ms": api_time_ms,
                 },
-                self.span,
+                span,
             )
         fields: dict[str, Any] = {
             "method": self.method,
@@ -133,26 +137,30 @@ class RequestWatch:
             "is_error": is_error,
             "is_slow": int(elapsed_ms > slow_ms),
             "apdex": _apdex(elapsed_ms, settings.apdex_threshold_ms, is_error),
-            "query_count": self.totals.query_count,
-            "query_time_ms": milliseconds(self.totals.query_nanoseconds),
-            "duplicate_query_count": self.totals.duplicate_count,
+            "query_count": query_count,
+            "query_time_ms": query_time_ms,
+            "duplicate_query_count": totals.duplicate_count,
             "queries": [
                 {"alias": alias, "count": database.count, "time_ms": milliseconds(database.nanoseconds)}
-                for alias, database in list(self.totals.databases.items())[:20]
+                for alias, database in list(totals.databases.items())[:20]
             ],
-            "api_call_count": self.totals.api_calls,
-            "api_time_ms": milliseconds(self.totals.api_nanoseconds),
+            "api_call_count": totals.api_calls,
+            "api_time_ms": api_time_ms,
             "user_id": user_id,
             "request_size_bytes": request_bytes,
             "response_size_bytes": response_bytes,
             "is_streaming": int(is_streaming),
             "is_htmx": int(is_htmx),
-            "findings_dropped": self.totals.findings_dropped,
+            "findings_dropped": totals.findings_dropped,
         }
         if error is not None:
             fields["error_type"], fields["error_stack"] = describe_exception(error)
         fields["instrumentation_us"] = round((self._overhead + _clock() - ended) / 1000, 1)
-        emit_safely("http.request_finished", fields, self.span)
+        emit_safely("http.request_finished", fields, span)
+        # The request holds the span, the span the totals: what leads back from there would keep the request, its
+        # response and the frames of its exception until the garbage collector finds the circle.
+        totals.error = None
+        totals.route = lambda: route
 
 
 def _inbound(headers: Callable[[str], str | None], peer: str, settings: Settings) -> tuple[str | None, str | None]:
@@ -173,6 +181,8 @@ def _is_trusted(peer: str, sources: tuple[str, ...]) -> bool:
         address = ip_address(peer)
     except ValueError:
         return False  # a Unix socket has no address; trust it with "*"
+    # A server that listens on IPv6 for both reports an IPv4 peer as ::ffff:10.0.0.1.
+    address = getattr(address, "ipv4_mapped", None) or address
     return any(address in ip_network(source) for source in sources)
 
 

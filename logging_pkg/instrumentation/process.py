@@ -57,6 +57,8 @@ def _beat() -> None:
     activate(None)
     while True:
         interval = conf.settings().heartbeat_interval_s
+        if interval <= 0:
+            return
         emit_safely("process.sampled", sample(interval))
         if _wake.wait(interval):
             return

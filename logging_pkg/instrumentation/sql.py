@@ -13,11 +13,25 @@ _CONTROL = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "PRAGMA", "SE
 
 _OPERATIONS = {"SELECT": "select", "INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 
-_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
-_DOLLAR_TEXT = re.compile(r"\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_TEXT = re.compile(r"(?i)\b[EBXN]?'(?:[^'\\]|''|\\.)*'")
-_NUMBER = re.compile(r"(?<![\w\"`$.])[-+]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?!\w)")
-_PLACEHOLDER = re.compile(r"%\(\w+\)s|%s|\$\d+|:\w+(?!:)\b(?<!::)|\?")
+#: One pass over the text, so that a comment mark within a literal, or a quote within a comment, misleads nobody.
+#: What is left open is taken to the end of the text. MySQL's literals differ: see the two uses.
+_SYNTAX = r"""
+    (?P<comment> /\*.*?(?:\*/|\Z) | --[^\n]* )
+  | (?P<literal>
+        \$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)
+      | [Ee]'(?:[^'\\]|''|\\.)*(?:'|\Z)
+      | (?:[BbXxNn]|[Uu]&)?'(?:{inside})*(?:'|\Z)
+      | {double_quoted}
+      | %\(\w+\)s | %s | \$\d+ | (?<!:):\w+
+      | (?<![\w.])(?:(?<=[(,=<>\s])[-+])?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)(?!\w)
+    )
+  | (?P<name> "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) | [^\W\d]\w* | ::\w+ )
+"""
+_STANDARD = re.compile(_SYNTAX.format(inside="[^']|''", double_quoted="(?!)"), re.DOTALL | re.VERBOSE)
+#: A backslash escapes, and double quotes are quotes.
+_MYSQL = re.compile(
+    _SYNTAX.format(inside=r"[^'\\]|''|\\.", double_quoted=r'"(?:[^"\\]|""|\\.)*(?:"|\Z)'), re.DOTALL | re.VERBOSE
+)
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _ROWS = re.compile(r"\(\?…\)(?:\s*,\s*\(\?…\))+")
 _SPACE = re.compile(r"\s+")
@@ -34,18 +48,23 @@ def operation_of(sql: str) -> str:
 
 
 @lru_cache(maxsize=2048)
-def fingerprint(sql: str) -> str:
+def fingerprint(sql: str, vendor: str = "") -> str:
     """The statement with every literal and parameter as `?`, lists of them folded to `(?…)`, one space between words.
 
-    Identifiers stay as they are quoted (`"…"` in PostgreSQL and SQLite, backticks in MySQL). Cost: 10-50 us the first
-    time, so it is computed for reported statements only.
+    Identifiers stay as they are quoted (`"…"` in PostgreSQL and SQLite, backticks in MySQL). Cost: some 10-50 us the
+    first time, so it is computed for reported statements only.
+
+    Args:
+        sql: as handed to the driver.
+        vendor: Django's name of the database; `mysql` has literals of its own.
     """
-    text = _COMMENT.sub(" ", sql)
-    text = _DOLLAR_TEXT.sub("?", text)
-    text = _TEXT.sub("?", text)
-    text = re.sub(r"(?<!\w)'(?:[^'\\]|''|\\.)*'", "?", text)
-    text = _PLACEHOLDER.sub("?", text)
-    text = _NUMBER.sub("?", text)
+    text = (_MYSQL if vendor == "mysql" else _STANDARD).sub(_replacement, sql)
     text = _LIST.sub("(?…)", text)
     text = _ROWS.sub("(?…)", text)
     return _SPACE.sub(" ", text).strip()
+
+
+def _replacement(match: re.Match[str]) -> str:
+    if match["name"] is not None:
+        return match[0]
+    return " " if match["comment"] is not None else "?"

@@ -53,6 +53,7 @@ class Totals:
         "databases",
         "findings",
         "findings_dropped",
+        "has_repeated",
         "n_plus_one_threshold",
         "parent",
         "quota_units",
@@ -69,6 +70,7 @@ class Totals:
         self.quota_units = 0
         self.findings = 0
         self.findings_dropped = 0
+        self.has_repeated = False
         self.n_plus_one_threshold = conf.settings().n_plus_one_threshold
 
     def add_query(self, alias: str, vendor: str, sql: str, nanoseconds: int) -> None:
@@ -96,6 +98,7 @@ class Totals:
             statement.nanoseconds += nanoseconds
             crosses = statement.count == self.n_plus_one_threshold + 1
         if crosses:
+            self.has_repeated = True
             statement.caller = project_caller()
 
     def add_api_attempt(self, nanoseconds: int, quota_units: int) -> None:
@@ -134,6 +137,8 @@ class Totals:
 
     def repeated(self) -> list[tuple[str, DatabaseTotals, str, Statement]]:
         """Alias, its totals, SQL and counts of each statement over the N+1 threshold, most frequent first."""
+        if not self.has_repeated:
+            return []
         found = [
             (alias, database, sql, statement)
             for alias, database in self.databases.items()

@@ -39,6 +39,7 @@ EVENT_NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 SERVICE_NAME_PATTERN: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 ENV_PATTERN: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 RELEASE_PATTERN: Final = re.compile(r"[A-Za-z0-9._+-]{0,64}")
+INSTANCE_ID_PATTERN: Final = re.compile(r"[0-9a-f]{32}")
 CORRELATION_ID_PATTERN: Final = re.compile(r"[0-9a-f]{32}")
 SPAN_ID_PATTERN: Final = re.compile(r"[0-9a-f]{16}")
 

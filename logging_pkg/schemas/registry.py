@@ -7,6 +7,7 @@ Never: writes a file, emits an event.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,7 @@ from logging_pkg.schemas.validation import admits_any_value, has_non_finite, pro
 METRIC_KINDS = ("counter", "histogram", "gauge")
 #: Envelope fields a metric may be grouped by; service_name and env are in every metric anyway.
 _ENVELOPE_DIMENSIONS = ("level", "release")
+_WINDOW_PATTERN = re.compile(r"[1-9][0-9]*[smhd]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,12 @@ class Registry:
         from difflib import get_close_matches
 
         if not isinstance(event, str) or conventions.EVENT_NAME_PATTERN.fullmatch(event) is None or len(event) > 64:
-            shown = repr(event[:64]) if isinstance(event, str) else type(event).__name__
-            return f"event name {shown} is not shaped like <domain>.<noun>_<past verb>; declare events in log_schemas/"
+            # Not repeated: where a sentence stands for the name, it may hold anything ("user a@b.example signed in").
+            found = f"a text of {len(event)} characters" if isinstance(event, str) else f"a {type(event).__name__}"
+            return (
+                f"the event name is {found}, expected <domain>.<noun>_<past verb>, such as http.request_finished; "
+                "declare events in log_schemas/"
+            )
         near = get_close_matches(event, self.events, n=1)
         hint = f' (did you mean "{near[0]}"?)' if near else ""
         return f'unknown event "{event}"{hint}; declare it in log_schemas/{event}.json'
@@ -200,10 +206,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _check_json_schema(document: dict[str, Any], path: Path) -> None:
     try:
-        jsonschema_rs.Draft202012Validator(document)
-    except (jsonschema_rs.ValidationError, ValueError) as error:
+        jsonschema_rs.Draft202012Validator(document, retriever=_refuse_to_fetch)
+    except ValueError as error:  # jsonschema_rs.ValidationError is one
         place = "/".join(str(part) for part in getattr(error, "instance_path", [])) or "(top)"
         raise SchemaError(f"{path}: at {place}: not a valid JSON Schema: {_first_line(error)}") from error
+
+
+def _refuse_to_fetch(uri: str) -> None:
+    raise ValueError(f"$ref to {uri[:100]}: schemas are read from their own file only")
 
 
 def _first_line(error: Exception) -> str:
@@ -239,6 +249,9 @@ def _load_event(path: Path, envelope: Mapping[str, Any]) -> EventSchema:
     if not isinstance(properties, dict):
         raise fail("properties", properties, "an object of field schemas")
     _check_json_schema(document, path)
+    for field_name in document.get("required", ()):
+        if field_name not in properties:
+            raise fail("required", field_name, "fields that properties declares")
     for field_name, schema in properties.items():
         if field_name in envelope["properties"]:
             raise fail(f"properties/{field_name}", field_name, "a name the envelope does not use")
@@ -284,6 +297,11 @@ def _metrics(
         if source is not None and not is_numeric(properties.get(source)):
             raise fail(f"{place}/field", source, "a numeric field of this event")
         by = entry.get("by", [])
+        if not isinstance(by, list) or not all(isinstance(dimension, str) for dimension in by):
+            raise fail(f"{place}/by", by, "a list of field names")
+        window = entry.get("window")
+        if window is not None and not (isinstance(window, str) and _WINDOW_PATTERN.fullmatch(window)):
+            raise fail(f"{place}/window", window, 'a LogQL duration such as "1m"')
         for dimension in by:
             if dimension not in _ENVELOPE_DIMENSIONS and "x-dimension" not in properties.get(dimension, {}):
                 raise fail(f"{place}/by", dimension, "a field of this event with x-dimension (bounded)")
@@ -294,7 +312,7 @@ def _metrics(
                 source,
                 entry.get("unit", "1"),
                 tuple(by),
-                entry.get("window"),
+                window,
                 entry.get("description", ""),
             )
         )

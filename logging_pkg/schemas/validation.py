@@ -11,14 +11,16 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-#: More problems than this in one event say nothing new.
-MAX_PROBLEMS = 10
+#: Nearest spellings are looked for in so many problems of one event; they cost 50 us each, and more say nothing new.
+MAX_HINTS = 10
+#: Characters of a field's name that are shown and compared.
+_NAME_CHARACTERS = 64
 
 
 def problems_of(
     validator: Any, instance: Mapping[str, Any], *, event: str, known_fields: Iterable[str], source: str
 ) -> list[str]:
-    """Return one sentence per problem, at most MAX_PROBLEMS, e.g.
+    """Return one sentence per problem, e.g.
 
         http.request_finished: unknown field "stauts_code" (did you mean "status_code"?);
         see log_schemas/http.request_finished.json
@@ -36,11 +38,12 @@ def problems_of(
     try:
         errors = list(validator.iter_errors(instance))
     except (ValueError, TypeError):
-        # jsonschema-rs cannot even represent it: bytes, sets, integers beyond 64 bits in containers …
+        # jsonschema-rs cannot even represent it: bytes, sets, names with lone surrogates …
         return [f"{event}: a field has a value that JSON cannot hold{see}"]
     for error in errors:
-        problems += [f"{event}: {text}{see}" for text in _sentences(error, known)]
-    return problems[:MAX_PROBLEMS]
+        sentences = _sentences(error, known if len(problems) < MAX_HINTS else [])
+        problems += [f"{event}: {text}{see}" for text in sentences]
+    return problems
 
 
 def has_non_finite(value: Any) -> bool:
@@ -76,7 +79,7 @@ def _sentences(error: Any, known: list[str]) -> list[str]:
     path = ".".join(str(part) for part in error.instance_path)
     name = type(kind).__name__.rsplit("_", 1)[-1]
     if name == "AdditionalProperties":
-        return [_unknown_field(key, known) for key in kind.unexpected]
+        return [_unknown_field(key, known if index < MAX_HINTS else []) for index, key in enumerate(kind.unexpected)]
     if name == "Required":
         return [f'missing field "{kind.property}"']
     if name == "Type":
@@ -101,6 +104,7 @@ def _keyword(error: Any) -> str:
 
 
 def _unknown_field(key: str, known: list[str]) -> str:
-    near = get_close_matches(key, known, n=1)
+    shown = key[:_NAME_CHARACTERS]
+    near = get_close_matches(shown, known, n=1)
     hint = f' (did you mean "{near[0]}"?)' if near else ""
-    return f'unknown field "{key[:64]}"{hint}'
+    return f'unknown field "{shown}"{hint}'

@@ -11,9 +11,9 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX, SHIPPED_FILE_NAME
+from logging_pkg.schemas.conventions import INSTANCE_ID_PATTERN, LOG_FILE_SUFFIX, MAX_LINE_BYTES, SHIPPED_FILE_NAME
 
 _LOCK_FILE_NAME = ".limit.lock"
 
@@ -40,8 +40,8 @@ def enforce(directory: Path, max_bytes: int) -> list[dict[str, Any]]:
     for path in directory.glob(f"*{LOG_FILE_SUFFIX}"):
         try:
             sizes[path] = path.stat().st_size
-        except FileNotFoundError:
-            continue
+        except OSError:
+            continue  # gone meanwhile
     excess = sum(sizes.values()) - max_bytes
     if excess <= 0:
         return []
@@ -57,7 +57,10 @@ def enforce(directory: Path, max_bytes: int) -> list[dict[str, Any]]:
             if excess <= 0:
                 break
             fields = _describe(candidate, max_bytes)
-            candidate.path.unlink(missing_ok=True)
+            try:
+                candidate.path.unlink(missing_ok=True)
+            except OSError:
+                continue  # another user's
             excess -= candidate.size
             deleted.append(fields)
     finally:
@@ -66,11 +69,17 @@ def enforce(directory: Path, max_bytes: int) -> list[dict[str, Any]]:
 
 
 def _shipped_offsets(directory: Path) -> dict[str, int]:
-    try:
-        offsets: dict[str, int] = json.loads((directory / SHIPPED_FILE_NAME).read_bytes())["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+    files = _loads(_read(directory / SHIPPED_FILE_NAME)).get("files")
+    if not isinstance(files, dict):
         return {}
-    return offsets
+    return {event_id: offset for event_id, offset in files.items() if isinstance(offset, int)}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _candidates(paths: list[Path], offsets: dict[str, int]) -> list[_Candidate]:
@@ -79,12 +88,12 @@ def _candidates(paths: list[Path], offsets: dict[str, int]) -> list[_Candidate]:
     for path in paths:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
+        except OSError:
+            continue  # gone meanwhile, or another user's
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             status = os.fstat(descriptor)
-            first = os.pread(descriptor, 65_536, 0).partition(b"\n")[0]
+            first = os.pread(descriptor, MAX_LINE_BYTES, 0).partition(b"\n")[0]
         except BlockingIOError:
             continue  # a living process writes it
         finally:
@@ -95,36 +104,50 @@ def _candidates(paths: list[Path], offsets: dict[str, int]) -> list[_Candidate]:
 
 
 def _describe(candidate: _Candidate, limit: int) -> dict[str, Any]:
-    """Read from the file what is lost with it."""
-    instance_id: str | None = None
-    first = last = lost_first = lost_last = None
-    lost = offset = 0
+    """Read from the file what is lost with it: ends parsed, lines between only counted, for an emitter waits."""
+    first, last, lost_first, lost = {}, {}, {}, 0
     try:
-        with candidate.path.open("rb") as lines:
-            for raw in lines:
-                line = _loads(raw)
-                seq = line.get("seq")
-                if isinstance(seq, int):
-                    instance_id = instance_id or line.get("instance_id")
-                    first, last = first or seq, seq
-                if offset >= candidate.shipped_bytes:
-                    lost += 1
-                    if isinstance(seq, int):
-                        lost_first, lost_last = lost_first or seq, seq
-                offset += len(raw)
+        with candidate.path.open("rb") as file:
+            first = _loads(file.readline(MAX_LINE_BYTES))
+            file.seek(max(0, candidate.size - 2 * MAX_LINE_BYTES))
+            # The very last line may be torn; the one before it is whole.
+            last = next(filter(None, map(_loads, reversed(file.read().splitlines()))), {})
+            if not candidate.is_shipped:
+                file.seek(candidate.shipped_bytes)
+                lost_first = _loads(file.readline(MAX_LINE_BYTES))
+                file.seek(candidate.shipped_bytes)
+                lost = _count_lines(file)
     except OSError:
         lost = 0  # gone or unreadable meanwhile; the store's own count of seq still shows the hole
     return {
-        "file": candidate.path.name[:200],
-        "file_instance_id": instance_id,
-        "first_seq": first,
-        "last_seq": last,
+        "file": os.fsencode(candidate.path.name).decode("utf-8", "replace")[:200],
+        "file_instance_id": _instance_id_of(first) or _instance_id_of(last),
+        "first_seq": _seq_of(first),
+        "last_seq": _seq_of(last),
         "size_bytes": candidate.size,
         "lost_event_count": lost,
-        "lost_first_seq": lost_first,
-        "lost_last_seq": lost_last,
+        "lost_first_seq": _seq_of(lost_first),
+        "lost_last_seq": _seq_of(last) if lost else None,
         "directory_limit_bytes": limit,
     }
+
+
+def _count_lines(file: BinaryIO) -> int:
+    count, chunk, end = 0, b"", b"\n"
+    while chunk := file.read(1024 * 1024):
+        count += chunk.count(b"\n")
+        end = chunk[-1:]
+    return count + (end != b"\n")
+
+
+def _seq_of(line: dict[str, Any]) -> int | None:
+    seq = line.get("seq")
+    return seq if type(seq) is int and seq > 0 else None
+
+
+def _instance_id_of(line: dict[str, Any]) -> str | None:
+    instance_id = line.get("instance_id")
+    return instance_id if isinstance(instance_id, str) and INSTANCE_ID_PATTERN.fullmatch(instance_id) else None
 
 
 def _loads(raw: bytes) -> dict[str, Any]:

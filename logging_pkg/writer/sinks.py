@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,18 @@ class StdoutSink(Sink):
         if self._torn:
             line = b"\n" + line
         written = os.write(1, line)
-        self._torn = written < len(line) and (written > 0 or self._torn)
+        self._torn = _is_torn(line, written, torn_before=self._torn)
         if written < len(line):
             raise OSError(0, f"only {written} of {len(line)} bytes written")
+
+
+def _is_torn(line: bytes, written: int, *, torn_before: bool) -> bool:
+    """Whether what is in the file now ends within a line."""
+    return line[written - 1] != ord("\n") if written else torn_before
+
+
+#: Seconds between two looks whether the file is still there and still ours.
+_CHECK_INTERVAL_S = 1.0
 
 
 class FileSink(Sink):
@@ -88,6 +97,8 @@ class FileSink(Sink):
         self._file_max_bytes = file_max_bytes
         self._directory_max_bytes = directory_max_bytes
         self._descriptor: int | None = None
+        self._identity: tuple[int, int] | None = None
+        self._next_check = 0.0
         self._size = 0
         self._rotations = 0
         self._torn = False
@@ -109,6 +120,8 @@ class FileSink(Sink):
 
     def write(self, line: bytes) -> None:
         """Append one line, rotating first where it would pass the limit."""
+        if self._descriptor is not None and time.monotonic() > self._next_check:
+            self._leave_lost_file()
         if self._descriptor is None:
             self._open()
         elif self._size + len(line) > self._file_max_bytes and self._size:
@@ -123,7 +136,7 @@ class FileSink(Sink):
             self.close()
             raise
         self._size += written
-        self._torn = written < len(line) and (written > 0 or self._torn)
+        self._torn = _is_torn(line, written, torn_before=self._torn)
         if written < len(line):
             raise OSError(0, f"only {written} of {len(line)} bytes written")
 
@@ -132,16 +145,43 @@ class FileSink(Sink):
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags, 0o640)
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
-        self._size = os.fstat(self._descriptor).st_size
+        status = os.fstat(self._descriptor)
+        self._identity = status.st_dev, status.st_ino
+        self._size = status.st_size
+        self._torn = self._torn and self._size > 0
+        self._next_check = time.monotonic() + _CHECK_INTERVAL_S
+
+    def _leave_lost_file(self) -> None:
+        """Let go of a file that was deleted, and of a descriptor that was closed and by now is somebody else's."""
+        assert self._descriptor is not None
+        self._next_check = time.monotonic() + _CHECK_INTERVAL_S
+        try:
+            status = os.fstat(self._descriptor)
+        except OSError:
+            self._descriptor = None
+            return
+        if (status.st_dev, status.st_ino) != self._identity:
+            self._descriptor = None
+        elif not status.st_nlink:
+            self.close()
 
     def _rotate(self) -> None:
         rotated = self._directory / f"{self._stem}.{self._rotations + 1}{LOG_FILE_SUFFIX}"
-        os.rename(self.path, rotated)
-        self._rotations += 1
-        self.close()
-        self._torn = False
+        try:
+            os.rename(self.path, rotated)
+        except FileNotFoundError:
+            self.close()  # deleted: there is nothing to rotate
+        except OSError:
+            return  # a file past its limit loses nothing; the next line tries again
+        else:
+            self._rotations += 1
+            self.close()
+            self._torn = False
         self._open()
-        self._deleted += enforce(self._directory, self._directory_max_bytes)
+        try:
+            self._deleted += enforce(self._directory, self._directory_max_bytes)
+        except OSError:
+            return  # another user's file, a vanished directory: the next rotation tries again
 
     def take_deleted(self) -> list[dict[str, Any]]:
         """What the last rotation deleted."""
@@ -163,7 +203,7 @@ class FileSink(Sink):
             try:
                 os.close(descriptor)
             except OSError:
-                self._size = 0  # somebody closed it before us; there is nothing left to release
+                return  # somebody closed it before us; there is nothing left to release
 
 
 def make_sink(settings: Settings) -> Sink:
@@ -171,6 +211,5 @@ def make_sink(settings: Settings) -> Sink:
     if settings.sink == "file":
         return FileSink(settings.directory, settings.file_max_bytes, settings.directory_max_bytes)
     if settings.sink == "stdout":
-        sys.stdout.flush()
         return StdoutSink()
     return NullSink()

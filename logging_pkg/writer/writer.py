@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,9 +39,9 @@ class Writer:
         settings: service name, limits and mode.
         registry: the declared events.
         sink: where lines go; made from the settings when None.
-        instance_id: 32 hex digits; new for each process when None.
 
     Attributes:
+        instance_id: 32 hex digits; new for each process.
         written: events handed to the sink with success.
         rejected: events that broke their schema (production mode; strict mode raises and counts too).
         failed: events the sink could not write. Each consumed its seq, so the hole shows in the store.
@@ -51,7 +52,8 @@ class Writer:
         self.settings = settings
         self.registry = registry
         self._sink = sink
-        # Re-entrant: a signal handler or finaliser may emit while this thread is inside `_write`.
+        # Re-entrant: a signal handler or finaliser may emit while this thread is inside `_write`. What it emits is
+        # written right after the line it interrupted, or seq and time would be taken out of order.
         self._lock = threading.RLock()
         self._start_instance()
 
@@ -65,6 +67,8 @@ class Writer:
         self._second = -1
         self._second_text = b""
         self._last_complaint = 0.0
+        self._is_writing = False
+        self._interrupting: deque[tuple[bytes, bytes, bytes]] = deque()
         if self._sink is None:
             self._sink = make_sink(self.settings)
         self._sink.start(self.settings.service_name, self.instance_id)
@@ -125,7 +129,7 @@ class Writer:
             accepts, default_level, heads = self._compiled[event]
             head = heads[level or default_level]
         except (KeyError, TypeError):
-            self._refuse_name(event, level)
+            self._refuse_name(event, level, span)
             return
         try:
             valid = accepts(fields)
@@ -142,67 +146,97 @@ class Writer:
             fields = orjson.loads(body)
             valid = accepts(fields)
         if not valid:
-            self._refuse_fields(event, fields)
+            self._refuse_fields(event, fields, span)
             return
         fragment = (span or current_span()).fragment
-        room = self.sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES
-        if len(body) > room:
-            shortened = shorten(fields, body, room)
-            if shortened is None or not accepts({k: v for k, v in shortened.items() if k != "shortened_fields"}):
-                self._reject(event, [f"{event}: the event is {len(body)} bytes and cannot be cut to {room}"])
+        if len(body) > self.sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES:
+            shortened = self._fit(accepts, fields, head, fragment, body)
+            if shortened is None:
+                limit = self.sink.max_line_bytes
+                problem = f"{event}: the event is {len(body)} bytes and cannot be cut to a line of {limit}"
+                self._reject(event, [problem], span)
                 return
-            self.shortened += 1
-            body = _dumps(shortened)
+            body = shortened
         self._write(head, fragment, body)
+
+    def _fit(
+        self, accepts: Callable[[Any], bool], fields: Mapping[str, Any], head: bytes, fragment: bytes, body: bytes
+    ) -> bytes | None:
+        """The body cut to the room of a line; None where its schema does not admit what is left."""
+        room = self.sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES
+        shortened = shorten(fields, body, room)
+        if shortened is None or not accepts({k: v for k, v in shortened.items() if k != "shortened_fields"}):
+            return None
+        with self._lock:
+            self.shortened += 1
+        return _dumps(shortened)
 
     def _write(self, head: bytes, fragment: bytes, body: bytes) -> None:
         with self._lock:
-            self._seq = seq = self._seq + 1
-            # A clock set back must not order this event before the last one.
-            self._microseconds = microseconds = max(self._microseconds, _time_ns() // 1000)
-            second, fraction = divmod(microseconds, 1_000_000)
-            if second != self._second:
-                self._second = second
-                self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-            line = b'%b,"timestamp":"%b.%06dZ","seq":%d,"event_id":"%b-%d",%b%b%b\n' % (
-                head,
-                self._second_text,
-                fraction,
-                seq,
-                self._instance,
-                seq,
-                fragment,
-                b"," if len(body) > 2 else b"",
-                body[1:],
-            )
-            try:
-                self.sink.write(line)
-            except OSError as error:
-                self.failed += 1
-                self._complain(error)
+            if self._is_writing:
+                self._interrupting.append((head, fragment, body))
                 return
-            self.written += 1
-        for deleted in self.sink.take_deleted():
-            self.emit("logging.file_deleted", deleted)
+            self._is_writing = True
+            try:
+                self._write_line(head, fragment, body)
+                while self._interrupting:
+                    self._write_line(*self._interrupting.popleft())
+            finally:
+                self._is_writing = False
+            deleted = self.sink.take_deleted()
+        for fields in deleted:
+            self.emit("logging.file_deleted", fields)
 
-    def _refuse_name(self, event: object, level: str | None) -> None:
+    def _write_line(self, head: bytes, fragment: bytes, body: bytes) -> None:
+        self._seq = seq = self._seq + 1
+        # A clock set back must not order this event before the last one.
+        self._microseconds = microseconds = max(self._microseconds, _time_ns() // 1000)
+        second, fraction = divmod(microseconds, 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+        line = b'%b,"timestamp":"%b.%06dZ","seq":%d,"event_id":"%b-%d",%b%b%b\n' % (
+            head,
+            self._second_text,
+            fraction,
+            seq,
+            self._instance,
+            seq,
+            fragment,
+            b"," if len(body) > 2 else b"",
+            body[1:],
+        )
+        try:
+            self.sink.write(line)
+        except OSError as error:
+            self.failed += 1
+            self._complain(error)
+            return
+        except BaseException:
+            # A signal handler raised (KeyboardInterrupt, a worker's time limit): its business, but the seq is gone.
+            self.failed += 1
+            raise
+        self.written += 1
+
+    def _refuse_name(self, event: object, level: str | None, span: Span | None) -> None:
         if isinstance(event, str) and event in self._compiled:
-            self._reject(event, [f'{event}: level "{str(level)[:20]}" is not one of {", ".join(LEVELS)}'])
+            self._reject(event, [f'{event}: level "{str(level)[:20]}" is not one of {", ".join(LEVELS)}'], span)
             return
         problem = self.registry.unknown_event(event)
-        self._reject(event if isinstance(event, str) else "invalid", [problem], unknown=True)
+        self._reject(event if isinstance(event, str) else "invalid", [problem], span, unknown=True)
 
-    def _refuse_fields(self, event: str, fields: Mapping[str, Any]) -> None:
+    def _refuse_fields(self, event: str, fields: Mapping[str, Any], span: Span | None) -> None:
         schema = self.registry.events[event]
         problems = _unwritable(event, fields)
         if not problems:
             problems = problems_of(
                 schema.validator, fields, event=event, known_fields=schema.properties, source=schema.path.name
             )
-        self._reject(event, problems)
+        self._reject(event, problems, span)
 
-    def _reject(self, event: str, problems: list[str], *, unknown: bool = False) -> None:
-        self.rejected += 1
+    def _reject(self, event: str, problems: list[str], span: Span | None, *, unknown: bool = False) -> None:
+        with self._lock:
+            self.rejected += 1
         if self.settings.strict:
             raise (UnknownEventError if unknown else InvalidEventError)(event, problems)
         named = len(event) <= 64 and EVENT_NAME_PATTERN.fullmatch(event) is not None
@@ -211,8 +245,12 @@ class Writer:
             "problems": [_printable(problem)[:300] for problem in problems[:10]],
             "problem_count": len(problems),
         }
-        _, level, heads = self._compiled["logging.event_rejected"]
-        self._write(heads[level], current_span().fragment, _dumps(fields))
+        accepts, level, heads = self._compiled["logging.event_rejected"]
+        head, fragment, body = heads[level], (span or current_span()).fragment, _dumps(fields)
+        if len(body) > self.sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES:
+            # Ten sentences can be more than a line on stdout; the list is what is cut.
+            body = self._fit(accepts, fields, head, fragment, body) or body
+        self._write(head, fragment, body)
 
     def _complain(self, error: OSError) -> None:
         """Say on stderr that lines are being lost, at most once a minute: the log itself cannot."""
@@ -221,7 +259,7 @@ class Writer:
             self._last_complaint = now
             try:
                 print(
-                    f"logging_pkg: cannot write events to {self.sink}: {error.strerror}; "
+                    f"logging_pkg: cannot write events to {self.sink}: {error.strerror or error}; "
                     f"{self.failed} lost so far. Their seq stays unused, so the store shows the hole.",
                     file=sys.stderr,
                 )
@@ -249,15 +287,21 @@ class Writer:
 
 
 def _unwritable(event: str, fields: Mapping[str, Any]) -> list[str]:
-    """Sentences for the values JSON cannot hold, field by field."""
+    """Sentences for the names and values JSON cannot hold, field by field."""
     problems = []
     for name, value in fields.items():
-        shown = _printable(str(name))[:64]
+        if not isinstance(name, str):
+            problems.append(f"{event}: a field name is of type {type(name).__name__}, expected str")
+            continue
+        shown = _printable(name[:64])
+        if shown != name[:64]:
+            problems.append(f'{event}: field name "{shown}" cannot be written as JSON: it has a lone surrogate')
+            continue
         try:
             _dumps(value)
         except (TypeError, ValueError, RecursionError) as error:
-            reason = "text with a lone surrogate" if "surrogates" in str(error) else type(value).__name__
-            problems.append(f'{event}: field "{shown}" cannot be written as JSON: {reason}')
+            # orjson's message names types and limits, never a value.
+            problems.append(f'{event}: field "{shown}" cannot be written as JSON: {error}')
             continue
         if has_non_finite(value):
             problems.append(f'{event}: field "{shown}" is NaN or infinite, which JSON cannot hold')
@@ -269,7 +313,8 @@ def _printable(text: str) -> str:
 
 
 _writer: Writer | None = None
-_creation = threading.Lock()
+# Re-entrant, for the same reason as the writer's lock.
+_creation = threading.RLock()
 
 
 def get_writer() -> Writer:
@@ -293,16 +338,33 @@ def set_writer(writer: Writer) -> Writer:
     return writer
 
 
-def _hook(name: str) -> Callable[[], None]:
-    def call() -> None:
-        if _writer is not None:
-            getattr(_writer, name)()
+_forking: Writer | None = None
 
-    return call
+
+def _before_fork() -> None:
+    """Hold the locks over a fork, so that the child does not inherit them locked by a thread it lacks."""
+    global _forking
+    _creation.acquire()
+    _forking = _writer
+    if _forking is not None:
+        _forking.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    if _forking is not None:
+        _forking.after_fork_in_parent()
+    _creation.release()
+
+
+def _after_fork_in_child() -> None:
+    global _creation
+    _creation = threading.RLock()
+    if _forking is not None:
+        _forking.after_fork_in_child()
 
 
 os.register_at_fork(
-    before=_hook("before_fork"),
-    after_in_parent=_hook("after_fork_in_parent"),
-    after_in_child=_hook("after_fork_in_child"),
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
 )
