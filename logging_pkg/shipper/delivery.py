@@ -63,12 +63,15 @@ class RetryPolicy:
             can go on inside Loki after we stopped waiting: ingester_client.remote_timeout, 5 s by default. It is
             counted from the moment Loki answers again, so a paused Loki has also taken up what lay in its socket.
         refusal_settle_s: the same after 4xx; other ingesters may still be at work on their part of the push.
+        flush_older_than_s: events older than this are looked for again after `POST /flush`, because ingesters are asked
+            for the recent past only: querier.query_ingesters_within, 3 h by default.
     """
 
     first_delay_s: float = 0.5
     max_delay_s: float = 30.0
     settle_s: float = 6.0
     refusal_settle_s: float = 1.0
+    flush_older_than_s: float = 3 * 3600.0
 
 
 class Delivery:
@@ -152,12 +155,13 @@ class Delivery:
 
     def _not_stored(self, items: list[Shippable], settle_s: float) -> list[Shippable]:
         """Wait until what is under way has ended, then return the events that Loki does not have."""
+        flush_before_ns = time.time_ns() - int(self._policy.flush_older_than_s * 1e9)
         while True:
             try:
                 while not self._client.ready():
                     self._back_off()
                 self._pause(settle_s)
-                stored = stored_event_ids(self._client, items, time.time_ns(), self._pause)
+                stored = stored_event_ids(self._client, items, flush_before_ns, self._pause)
             except LokiError as error:
                 self._wait_after(error)
                 continue

@@ -13,8 +13,6 @@ from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.shipper.batch import group_by_stream
 from logging_pkg.shipper.checks import Shippable
 
-#: Entries written this far in the past are not found until the ingester has flushed them to the store.
-_FLUSH_OLDER_THAN_NS = 3600 * 1_000_000_000
 #: A flush is only begun by the request; this long after it, entries days old were there (0.1 s measured).
 _AFTER_FLUSH_S = 1.0
 #: One query covers events that lie closer than this, and no longer a range than that.
@@ -25,14 +23,14 @@ _MAX_INSTANCES = 50
 
 
 def stored_event_ids(
-    client: LokiClient, items: Sequence[Shippable], now_ns: int, pause: Callable[[float], None]
+    client: LokiClient, items: Sequence[Shippable], flush_before_ns: int, pause: Callable[[float], None]
 ) -> set[str]:
     """Return the event_ids of `items` that Loki has.
 
     Args:
         client: the store that the events may be in.
         items: the events in question.
-        now_ns: the present.
+        flush_before_ns: events from before this time are looked for again after a flush; see RetryPolicy.
         pause: waits that many seconds.
 
     Raises:
@@ -40,7 +38,7 @@ def stored_event_ids(
     """
     found = _ask(client, items)
     oldest_ns = min(int(item.timestamp_ns) for item in items)
-    if oldest_ns < now_ns - _FLUSH_OLDER_THAN_NS and any(item.event_id not in found for item in items):
+    if oldest_ns < flush_before_ns and any(item.event_id not in found for item in items):
         client.flush()
         pause(_AFTER_FLUSH_S)
         found |= _ask(client, [item for item in items if item.event_id not in found])

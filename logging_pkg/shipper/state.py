@@ -8,6 +8,7 @@ in the journal and not in the checkpoint may or may not be in Loki, and nothing 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Mapping, Sequence
@@ -186,5 +187,6 @@ def write_atomically(path: Path, data: bytes, what: str) -> None:
             os.close(directory)
     except OSError as error:
         # Half of it may lie there and fill the disk further.
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise StateError(what, path, error) from error
