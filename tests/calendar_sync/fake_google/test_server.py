@@ -1,0 +1,251 @@
+"""The fake server around its API: authentication, faults, usage limits, ledger, controls, and running alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from calendar_sync.fake_google import ControlClient, FakeGoogle, FakeGoogleServer, QuotaLimits, SeedOptions, demo_accounts
+from calendar_sync.fake_google.messages import ApiError
+from calendar_sync.fake_google.quota import Quota
+
+
+def reason(answer: requests.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["errors"][0]["reason"]
+
+
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic fake-token-anna", "fake-token-anna", "Bearer "])
+def test_an_unknown_token_is_401(fake, header):
+    """Only a bearer token of an account is let in; the error says so as Google's does."""
+    headers = {"Authorization": header} if header else {}
+
+    answer = requests.get(f"{fake.url}calendar/v3/users/me/calendarList", headers=headers, timeout=10)
+
+    assert reason(answer) == (401, "authError")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_accounts_do_not_see_each_others_calendars(fake, calendar_ids):
+    """Another account's calendar is 404, not 403."""
+    token = demo_accounts(2)[1].token
+    address = f"{fake.url}calendar/v3/calendars/{requests.utils.quote(calendar_ids[0], safe='')}/events"
+
+    assert requests.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "expected"),
+    [
+        ("rateLimitExceeded", {}, (403, "rateLimitExceeded")),
+        ("userRateLimitExceeded", {}, (403, "userRateLimitExceeded")),
+        ("quotaExceeded", {}, (403, "quotaExceeded")),
+        ("tooManyRequests", {}, (429, "rateLimitExceeded")),
+        ("serverError", {}, (503, "backendError")),
+        ("serverError", {"status": 500}, (500, "backendError")),
+    ],
+)
+def test_a_fault_meets_as_many_requests_as_it_was_queued_for(api, control, kind, options, expected):
+    """Two faulty answers with Google's body and Retry-After, then the API works again."""
+    control.fail(kind, count=2, retry_after_s=3, **options)
+
+    answers = [api("GET", "users", "me", "calendarList") for _ in range(3)]
+
+    assert [reason(answer) for answer in answers[:2]] == [expected] * 2
+    assert answers[0].headers["Retry-After"] == "3"
+    assert answers[2].status_code == 200
+    assert control.state()["faults_pending"] == 0
+
+
+def test_a_fault_waits_for_the_operation_and_account_it_names(api, control, calendar_ids):
+    """Other operations and other accounts pass by."""
+    control.fail("serverError", operation="events.list")
+    control.fail("serverError", account=demo_accounts(2)[1].id)
+
+    assert api("GET", "users", "me", "calendarList").status_code == 200
+    assert api("GET", "calendars", calendar_ids[0], "events").status_code == 503
+    assert control.state()["faults_pending"] == 1
+    control.clear_faults()
+    assert control.state()["faults_pending"] == 0
+
+
+@pytest.mark.parametrize(("kind", "inserted"), [("drop", False), ("drop_after", True)])
+def test_a_dropped_connection_answers_nothing(api, control, calendar_ids, kind, inserted):
+    """drop does nothing first; drop_after does the work and loses the answer."""
+    control.fail(kind)
+    body = {"id": "abcde", "summary": "x", "start": {"date": "2026-01-01"}, "end": {"date": "2026-01-02"}}
+
+    with pytest.raises(requests.ConnectionError):
+        api("POST", "calendars", calendar_ids[0], "events", json=body)
+
+    assert ("abcde" in {event["id"] for event in control.events(calendar_ids[0])}) == inserted
+    assert control.ledger()[-1]["status"] is None
+
+
+def test_latency_is_waited_per_operation(api, control):
+    """A request takes at least the latency set for its operation."""
+    control.set_latency(30, "calendarList.list")
+
+    api("GET", "users", "me", "calendarList")
+
+    assert control.ledger()[-1]["duration_ms"] >= 30
+
+
+def test_usage_limits_slide():
+    """A request counts for 60 s; a refused one does not count; users are limited apart, the project as a whole."""
+    now = [0.0]
+    quota = Quota(QuotaLimits(per_project_per_minute=3, per_user_per_minute=2), clock=lambda: now[0])
+
+    quota.take("p", "anna")
+    now[0] = 30
+    quota.take("p", "anna")
+    with pytest.raises(ApiError, match="403 userRateLimitExceeded"):
+        quota.take("p", "anna")
+    quota.take("p", "ben")
+    with pytest.raises(ApiError, match="403 rateLimitExceeded"):
+        quota.take("p", "chloe")
+    now[0] = 60
+    quota.take("p", "anna")
+    assert quota.used() == {"p/anna": 2, "p": 3, "p/ben": 1, "p/chloe": 0}
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_an_exceeded_quota_is_answered_over_http(api, control, status):
+    """Both statuses Google uses can be had."""
+    control.set_quota(per_user_per_minute=1, status=status)
+
+    answers = [api("GET", "users", "me", "calendarList") for _ in range(2)]
+
+    assert answers[0].status_code == 200
+    assert reason(answers[1]) == (status, "userRateLimitExceeded")
+    assert [entry["quota_units"] for entry in control.ledger()] == [1, 0]
+
+
+def test_the_ledger_tells_what_was_seen(api, control, calendar_ids):
+    """Operation, status, items and the correlation headers; no token, and no control request."""
+    api("GET", "calendars", calendar_ids[0], "events", maxResults=3, headers={"X-Correlation-ID": "c1", "traceparent": "t1"})
+    api("GET", "calendars", "none", "events")
+
+    first, second = control.ledger()
+
+    assert (first["operation"], first["method"], first["status"], first["item_count"]) == ("events.list", "GET", 200, 3)
+    assert first["headers"] == {"x-correlation-id": "c1", "traceparent": "t1"}
+    assert (second["status"], second["reason"]) == (404, "notFound")
+    assert control.ledger(since=first["number"]) == [second]
+    assert control.state()["ledger"]["by_status"] == {"200": 1, "404": 1}
+    control.clear_ledger()
+    assert control.ledger() == []
+
+
+def test_reset_starts_afresh(api, control, calendar_ids):
+    """Mutations, ledger and sync tokens are gone."""
+    before = control.events(calendar_ids[0])
+    token = api("GET", "calendars", calendar_ids[0], "events").json()["nextSyncToken"]
+    control.mutate(calendar_ids[0], delete=5)
+
+    control.reset()
+
+    assert [event["id"] for event in control.events(calendar_ids[0])] == [event["id"] for event in before]
+    assert control.ledger() == []
+    assert api("GET", "calendars", calendar_ids[0], "events", syncToken=token).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda control: control.fail("explosion"), "expected one of rateLimitExceeded"),
+        (lambda control: control.fail("serverError", status=404), "expected 500 to 599"),
+        (lambda control: control.fail("drop", count=0), "expected 1 or more"),
+        (lambda control: control.fail("drop", colour="red"), "colour"),
+        (lambda control: control.set_latency(-1), "expected 0 to 60000"),
+        (lambda control: control.set_quota(status=200), "expected 403 or 429"),
+        (lambda control: control.mutate("none"), "no such calendar"),
+        (lambda control: control.mutate("anna.de#holiday@group.calendar.google.com", delete=10_000), "has only"),
+        (lambda control: control._call("GET", "nonsense"), "no such control"),
+    ],
+)
+def test_a_wrong_control_request_says_what_was_expected(control, wrong, message):
+    """Each mistake is a ValueError with the server's explanation."""
+    with pytest.raises(ValueError, match=message):
+        wrong(control)
+
+
+def test_an_oversized_body_is_413_and_unread(fake):
+    """The server does not read what it would not keep."""
+    with socket.create_connection((fake.host, fake.port), timeout=10) as connection:
+        connection.sendall(b"POST /calendar/v3/x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_connections_are_kept_alive(fake, control):
+    """Two requests go over one TCP connection."""
+    with requests.Session() as session:
+        for _ in range(2):
+            session.get(f"{fake.url}_control/state", timeout=10)
+        assert [pool.num_connections for pool in session.get_adapter(fake.url).poolmanager.pools._container.values()] == [1]
+
+
+def run_alone(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "calendar_sync.fake_google", "--accounts", "1", "--first-year", "2026", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_runs_alone_and_stops_cleanly(tmp_path: Path, number):
+    """`python -m` writes its port when it can be reached, and a signal ends it with status 0."""
+    port_file = tmp_path / "port"
+    process = run_alone("--port", "0", "--port-file", str(port_file), "--last-year", "2027")
+    try:
+        deadline = time.monotonic() + 30
+        while not port_file.exists() and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        state = ControlClient(f"http://127.0.0.1:{port_file.read_text().strip()}").state()
+        assert [account["email"] for account in state["accounts"]] == ["anna@example.com"]
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_taken_port_is_one_clear_line(fake):
+    """The server does not start, says which port, and exits 1."""
+    process = run_alone("--port", str(fake.port))
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert errors.count("\n") == 1
+    assert f"127.0.0.1:{fake.port}" in errors
+
+
+def test_it_needs_no_django():
+    """Importing the server imports no Django."""
+    code = "import sys, calendar_sync.fake_google.__main__; sys.exit(any(name.split('.')[0] == 'django' for name in sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_more_accounts_than_names_are_still_distinct():
+    """IDs, addresses and tokens differ, and every account has five calendars."""
+    accounts = demo_accounts(25)
+    assert len({account.id for account in accounts}) == len({account.token for account in accounts}) == 25
+    application = FakeGoogle(SeedOptions(25, 2026, 2026))
+    assert {len(account.calendars) for account in application.store.accounts.values()} == {5}
+
+
+def test_stopping_frees_the_port():
+    """A server that was stopped can be started again on the same port."""
+    application = FakeGoogle(SeedOptions(1, 2026, 2026))
+    with FakeGoogleServer(application) as first:
+        port = first.port
+    with FakeGoogleServer(application, port=port) as second:
+        assert ControlClient(second.url).state()["accounts"]
