@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / ".logpipe" / "demo"
 #: Rules look back over finished seconds and ask trouble to last; within this time each expected alert has fired.
 MAX_TRAFFIC_S = 240
+#: What is waited beyond that for alerts that are pending.
+ALERT_GRACE_S = 60
 #: Numbers need some traffic even where alerts come early.
 MIN_TRAFFIC_S = 90
 
@@ -57,6 +59,7 @@ def _demo(stack: Stack, programs: Programs, receiver: WebhookReceiver, started_n
     scenario.start()
     _drive(stack, programs, receiver, scenario)
     scenario.stop()
+    _await_alerts(receiver)
     with console.status(" stopping the application, shipping the rest"):
         programs.stop_application()
         programs.drain()
@@ -99,6 +102,14 @@ def _drive(stack: Stack, programs: Programs, receiver: WebhookReceiver, scenario
     console.print(
         f" ✓ traffic: {scenario.counter.requests:,} requests, {scenario.counter.syncs} syncs started from pages"
     )
+
+
+def _await_alerts(receiver: WebhookReceiver) -> None:
+    """An alert may be on its way when the traffic ends: the rules go on looking at what was logged."""
+    deadline = time.monotonic() + ALERT_GRACE_S
+    with console.status(" waiting for the last alerts"):
+        while time.monotonic() < deadline and not _delivered(receiver) >= EXPECTED_ALERTS:
+            time.sleep(1)
 
 
 def _delivered(receiver: WebhookReceiver) -> set[str]:

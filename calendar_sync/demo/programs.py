@@ -92,7 +92,7 @@ class Programs:
         self._await("web", lambda: urlopen(f"{self.web_url}/healthz", timeout=2).status == 200)
         self._start(
             "worker",
-            [sys.executable, "manage.py", "run_sync_worker", "--interval", "30"],
+            [sys.executable, "manage.py", "run_sync_worker", "--interval", "45"],
             LOGPIPE_SERVICE_NAME=WORKER_SERVICE_NAME,
         )
 

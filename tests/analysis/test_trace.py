@@ -1,0 +1,100 @@
+"""Tests of logging_pkg.analysis.trace.
+
+In: events made here. Out: assertions on the tree. Never: a server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logging_pkg.analysis.trace import build_trace
+
+
+def event(name: str, span: str, parent: str | None, second: int, **fields: Any) -> dict[str, Any]:
+    length = {"http.request_finished": "response_time_ms"}.get(name, "duration_ms")
+    return {
+        "event": name,
+        "event_id": f"{name}-{span}-{second}",
+        "timestamp": f"2026-11-23T10:00:{second:02d}.000000Z",
+        "span_id": span,
+        "parent_span_id": parent,
+        length: 1000.0,
+        **fields,
+    }
+
+
+def test_spans_are_linked_whatever_the_order_of_their_events() -> None:
+    """A child's event is written before its parent's; the tree does not depend on the order given."""
+    events = [
+        event("google_api.call_finished", "c", "b", 2),
+        event("http.request_finished", "a", None, 4, response_time_ms=4000.0),
+        event("sync.run_finished", "b", "a", 3, duration_ms=2500.0),
+    ]
+    for order in (events, events[::-1]):
+        trace = build_trace(order)
+        assert [(depth, node.span_id) for depth, node in trace.walk()] == [(0, "a"), (1, "b"), (2, "c")]
+        assert trace.orphans == ()
+
+
+def test_siblings_stand_in_the_order_they_began() -> None:
+    """The tree reads as time went."""
+    trace = build_trace(
+        [
+            event("http.request_finished", "a", None, 9, response_time_ms=9000.0),
+            event("sync.run_finished", "late", "a", 8),
+            event("sync.run_finished", "early", "a", 5),
+        ]
+    )
+    assert [node.span_id for _, node in trace.walk()] == ["a", "early", "late"]
+
+
+def test_a_span_whose_parent_is_not_stored_is_an_orphan() -> None:
+    """It is shown, and told apart from a root."""
+    trace = build_trace([event("sync.run_finished", "b", "gone", 3)])
+    assert trace.roots == ()
+    assert [node.span_id for node in trace.orphans] == ["b"]
+
+
+def test_findings_belong_to_the_span_they_were_found_in() -> None:
+    """An event that tells of no span of its own is a detail of its span; without one it is loose."""
+    finding = {**event("db.slow_query_detected", "a", None, 1), "event_id": "x-1"}
+    record = {**event("log.message_recorded", "process", None, 1), "event_id": "x-2"}
+    trace = build_trace([event("http.request_finished", "a", None, 4), finding, record])
+    assert trace.roots[0].details == [finding]
+    assert trace.loose == (record,)
+
+
+def test_an_event_stored_twice_counts_once() -> None:
+    """At-least-once shipping must not double a span."""
+    once = event("http.request_finished", "a", None, 4)
+    assert len(list(build_trace([once, dict(once)]).walk())) == 1
+
+
+def test_unexplained_time_is_what_children_queries_and_back_off_leave() -> None:
+    """4 s request: 1 s sync, 0.5 s back-off before its call inside, 1 s own queries: 2 s nobody explains."""
+    trace = build_trace(
+        [
+            event("http.request_finished", "a", None, 10, response_time_ms=4000.0, query_time_ms=1000.0),
+            event("sync.run_finished", "b", "a", 9, duration_ms=1000.0, query_time_ms=0.0),
+        ]
+    )
+    assert trace.roots[0].unexplained_ns() == 2_000_000_000
+    waited = build_trace(
+        [
+            event("sync.run_finished", "b", None, 10, duration_ms=2000.0),
+            event("google_api.call_finished", "c", "b", 10, retry_delay_ms=600.0),
+        ]
+    )
+    assert waited.roots[0].unexplained_ns() == 400_000_000
+
+
+def test_overlapping_children_explain_the_same_second_once() -> None:
+    """Two calls at the same time do not explain twice their time."""
+    trace = build_trace(
+        [
+            event("sync.run_finished", "a", None, 10, duration_ms=3000.0),
+            event("google_api.call_finished", "b", "a", 10),
+            event("google_api.call_finished", "c", "a", 10),
+        ]
+    )
+    assert trace.roots[0].unexplained_ns() == 2_000_000_000
