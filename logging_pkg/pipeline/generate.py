@@ -170,7 +170,7 @@ def _log_range(event: EventSchema, metric: Metric, window: str, *, indent: str) 
     if keys:
         lines.append("| json " + ", ".join(f'{key}="{key}"' for key in keys))
     if metric.field:
-        # A null value cannot be unwrapped; without this filter its error would fail the whole rule.
+        # A missing value or null is skipped, but one text or torn line would fail the whole rule without this filter.
         lines.append(f'| unwrap {metric.field} | __error__=""')
     lines.append(f"[{window}] offset {OFFSET}")
     return [indent + line for line in lines]

@@ -85,21 +85,27 @@ def test_short_windows_are_looked_at_often_and_long_ones_seldom(registry: Regist
         (
             {"field": "query_count", "window": "1m"},
             ["service:m:sum_1m"],
-            'sum by (service_name, env) ( sum_over_time( {event="http.request_finished"} | json query_count="query_count" '
-            '| unwrap query_count | __error__="" [1m] offset 30s ) )',
+            (
+                'sum by (service_name, env) ( sum_over_time( {event="http.request_finished"} | json query_count="query_count" '
+                '| unwrap query_count | __error__="" [1m] offset 30s ) )'
+            ),
         ),
         (
             {"kind": "gauge", "field": "apdex", "unit": "ratio", "by": ("level",)},
             ["level:m_ratio:avg_5m"],
-            'avg_over_time( {event="http.request_finished"} | json apdex="apdex" | unwrap apdex | __error__="" '
-            "[5m] offset 30s ) by (service_name, env, level)",
+            (
+                'avg_over_time( {event="http.request_finished"} | json apdex="apdex" | unwrap apdex | __error__="" '
+                "[5m] offset 30s ) by (service_name, env, level)"
+            ),
         ),
         (
             {"kind": "histogram", "name": "m_ms", "field": "response_time_ms", "unit": "ms", "by": ("route", "method")},
             ["route_method:m_ms:p50_5m", "route_method:m_ms:p95_5m", "route_method:m_ms:p99_5m"],
-            'quantile_over_time(0.50, {event="http.request_finished"} | json route="route", method="method", '
-            'response_time_ms="response_time_ms" | unwrap response_time_ms | __error__="" [5m] offset 30s ) '
-            "by (service_name, env, route, method)",
+            (
+                'quantile_over_time(0.50, {event="http.request_finished"} | json route="route", method="method", '
+                'response_time_ms="response_time_ms" | unwrap response_time_ms | __error__="" [5m] offset 30s ) '
+                "by (service_name, env, route, method)"
+            ),
         ),
     ],
 )
@@ -132,7 +138,9 @@ def test_what_cannot_be_a_rule_is_refused_naming_the_file(
 def test_two_metrics_of_one_series_are_refused(registry: Registry, event: EventSchema) -> None:
     """Their samples would overwrite each other."""
     twice = replace(event, metrics=(metric(), metric()))
-    with pytest.raises(RuleError, match="records service:m:rate_5m, which http.request_finished.json records already"):
+    with pytest.raises(
+        RuleError, match=r"records service:m:rate_5m, which http\.request_finished\.json records already"
+    ):
         recording_rules(replace(registry, events={event.name: twice}))
 
 

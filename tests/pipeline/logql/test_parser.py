@@ -78,7 +78,7 @@ def test_strings_are_unquoted_as_go_does(text: str, value: str) -> None:
 
 
 def test_binary_operators_bind_as_in_loki() -> None:
-    """or < and < comparison < sum < product < power, and power binds to the right."""
+    """From loosest to tightest: or, and, comparison, sum, product, power; power binds to the right."""
     tree = parse('rate({a="b"}[1m]) or rate({a="b"}[1m]) and vector(1) > 1 + 2 * 3 ^ 2 ^ 2')
     shape = []
     while isinstance(tree, ast.BinaryOperation):

@@ -16,11 +16,11 @@ ID = "logql/unwrap-errors"
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """One line with null instead of a number fails the whole query unless `__error__=""` follows."""
+    """One line with a text in place of the number fails the whole query unless `__error__=""` follows."""
     for query, part in log_queries(project, ID):
         for index, stage in enumerate(part.stages):
             if isinstance(stage, ast.Unwrap) and not any(_filters_errors(later) for later in part.stages[index + 1 :]):
-                yield at(query, stage, ID, "one line without a number fails the query", 'add | __error__="" behind it')
+                yield at(query, stage, ID, "one line with a text there fails the query", 'add | __error__="" behind it')
 
 
 def _filters_errors(stage: ast.Stage) -> bool:
