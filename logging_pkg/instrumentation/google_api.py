@@ -11,7 +11,7 @@ import json
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -75,6 +75,7 @@ class _ApiCall:
 
     def hold(self, fields: dict[str, Any], span: Span) -> None:
         """Keep an attempt's event until the client has parsed the answer, so that items need no second parsing."""
+        self.flush(None)
         self._pending = fields, span
 
     def flush(self, result: object) -> None:
@@ -130,8 +131,39 @@ class InstrumentedHttpRequest(HttpRequest):  # type: ignore[misc]
         return 1
 
 
+class _Attempt:
+    """One request on the wire, from its first byte to its answer or its end."""
+
+    def __init__(self, call: _ApiCall, method: str, body: Any) -> None:
+        self._call = call
+        self._method = method
+        self._body = body
+        self.span = call.start_attempt()
+        self._number = call.attempts
+        self._started = time.perf_counter_ns()
+
+    def finish(self, answer: Any, failure: BaseException | None) -> None:
+        elapsed = time.perf_counter_ns() - self._started
+        fields = _fields(self._call, self._number, self._method, self._body, answer, failure, elapsed)
+        totals: Totals | None = self.span.totals
+        if totals is not None:
+            totals.add_api_attempt(elapsed, fields["quota_units"])
+        self._call.hold(fields, self.span)
+
+    def again(self, failure: BaseException) -> _Attempt:
+        """End this one as failed; the same request goes out once more."""
+        self.finish(None, failure)
+        return _Attempt(self._call, self._method, self._body)
+
+
 class InstrumentedHttp(httplib2.Http):  # type: ignore[misc]
-    """httplib2.Http that emits one event per request it makes, at the level where retries are separate requests."""
+    """httplib2.Http that emits one event per request it sends, at the level where retries are separate requests.
+
+    httplib2 sends a request again by itself when a kept-alive connection turns out to be closed, even a POST the
+    server may have acted on. Both are attempts. Like its base class it is for one thread at a time.
+    """
+
+    _attempt: _Attempt | None = None
 
     def request(
         self,
@@ -144,12 +176,12 @@ class InstrumentedHttp(httplib2.Http):  # type: ignore[misc]
     ) -> Any:
         """Make the request as httplib2 does; raises what it raises."""
         call = _call_for(uri, method)
-        span = call.start_attempt()
-        failure: BaseException | None = None
+        outer = self._attempt  # set while httplib2 follows a redirect
+        self._attempt = first = _Attempt(call, method, body)
         answer: Any = None
-        started = time.perf_counter_ns()
+        failure: BaseException | None = None
         try:
-            with active(span):
+            with active(first.span):
                 sent_headers = _with_correlation(uri, headers)
                 answer = super().request(uri, method, body, sent_headers, redirections, connection_type)
             return answer
@@ -157,14 +189,37 @@ class InstrumentedHttp(httplib2.Http):  # type: ignore[misc]
             failure = error
             raise
         finally:
-            elapsed = time.perf_counter_ns() - started
-            fields = _fields(call, method, body, answer, failure, elapsed)
-            totals: Totals | None = span.totals
-            if totals is not None:
-                totals.add_api_attempt(elapsed, fields["quota_units"])
-            call.hold(fields, span)
+            self._attempt.finish(answer, failure)
+            self._attempt = outer
             if _call.get() is not call:
                 call.flush(None)
+
+    def _conn_request(self, conn: Any, request_uri: str, method: str, body: Any, headers: Any) -> Any:
+        """Send over one connection, as often as httplib2 sees fit; every failure but the last is told here."""
+        failures: list[BaseException] = []
+
+        def noting(function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                try:
+                    return function(*args, **kwargs)
+                except BaseException as error:
+                    failures.append(error)
+                    raise
+
+            return call
+
+        send = noting(conn.request)
+
+        def send_again(*args: Any, **kwargs: Any) -> Any:
+            if failures and self._attempt is not None:
+                self._attempt = self._attempt.again(failures.pop())
+            return send(*args, **kwargs)
+
+        conn.request, conn.getresponse = send_again, noting(conn.getresponse)
+        try:
+            return super()._conn_request(conn, request_uri, method, body, headers)
+        finally:
+            del conn.request, conn.getresponse  # what is left are the class's own
 
 
 def _call_for(uri: str, method: str) -> _ApiCall:
@@ -173,7 +228,7 @@ def _call_for(uri: str, method: str) -> _ApiCall:
     path = urlsplit(uri).path
     if path.endswith("/token"):
         return _ApiCall("oauth2.token", None)
-    return call or _ApiCall(f"unlisted.{method.lower()}"[:64], None)
+    return call or _ApiCall(f"unlisted.{method.lower() if method in _METHODS else 'other'}", None)
 
 
 def _operation_of(method_id: object) -> str:
@@ -190,7 +245,13 @@ def _with_correlation(uri: str, headers: Any) -> Any:
 
 
 def _fields(
-    call: _ApiCall, method: str, body: Any, answer: Any, failure: BaseException | None, nanoseconds: int
+    call: _ApiCall,
+    number: int,
+    method: str,
+    body: Any,
+    answer: Any,
+    failure: BaseException | None,
+    nanoseconds: int,
 ) -> dict[str, Any]:
     status: int | None = None
     content = b""
@@ -199,12 +260,12 @@ def _fields(
         status = int(response.status)
     reason = _reason_of(content) if status is not None and status >= 400 else None
     outcome = "answered" if status is not None else "unsent" if _is_unsent(failure) else "unknown"
-    delay = call.retry_delay_s if call.attempts > 1 else None
+    delay = call.retry_delay_s if number > 1 else None
     call.retry_delay_s = None
     return {
         "operation": call.operation,
         "http_method": method if method in _METHODS else "OTHER",
-        "attempt": call.attempts,
+        "attempt": number,
         "status_code": status,
         "status_class": f"{status // 100}xx" if status is not None else "none",
         "reason": reason,
