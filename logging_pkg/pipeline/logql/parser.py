@@ -35,7 +35,10 @@ def parse(query: str) -> ast.Expression:
         LogQLError: it is not LogQL, or Loki would refuse it; `start` and `end` are offsets in the query.
     """
     tokens = TokenStream(query)
-    expression = _expression(tokens)
+    try:
+        expression = _expression(tokens)
+    except RecursionError:
+        raise LogQLError("nested too deeply", 0, len(query)) from None
     if tokens.next.kind != "end":
         if isinstance(expression, ast.LogQuery) and tokens.next.kind == "range":
             raise tokens.expected("a range aggregation such as rate(…) around a range")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import shutil
 from pathlib import Path
 
@@ -81,3 +83,37 @@ def test_the_same_problem_is_told_once(project: Path) -> None:
     (project / "docs/extra.md").write_text('```logql\n{event="nothing.declared"}\n```\n')
     problems = lint(project, load_registry()).problems
     assert [problem.check for problem in problems] == ["logql/unknown-event"]
+
+
+SMALL = """\
+groups:
+  - name: "a\\u00e9"
+    interval: 1m
+    rules:
+      - record: route:a:b
+        expr: >-
+          sum by (route) (rate({event="http.request_finished"}
+            | json route="route" [5m] offset 30s))
+      - alert: Slow
+        expr: 'rate({event="sync.run_finished"}[1m]) > 1'
+        labels: {severity: warning}
+        annotations:
+          logs_url: '{{ printf `{event="a", env=%q}` $labels.env | urlquery }}'
+"""
+
+
+def test_whatever_stands_in_the_files_the_command_ends_with_a_report(tmp_path: Path) -> None:
+    """Files with characters left out, doubled or replaced give problems, never a traceback."""
+    chosen = random.Random(3)
+    for name in ("loki/rules", "grafana/dashboards", "docs"):
+        (tmp_path / name).mkdir(parents=True)
+    registry = load_registry()
+    for _ in range(150):
+        text = SMALL
+        for _ in range(chosen.randint(1, 4)):
+            place = chosen.randrange(len(text))
+            text = text[:place] + chosen.choice(["", text[place] * 2, *"{}[]'\"`$:-#|>\n\t\\"]) + text[place + 1 :]
+        (tmp_path / "loki/rules/a.yaml").write_text(text)
+        (tmp_path / "docs/a.md").write_text(f"```logql\n{text}\n```\n")
+        (tmp_path / "grafana/dashboards/a.json").write_text(json.dumps({"datasource": {"uid": "loki"}, "expr": text}))
+        assert "checked" in str(lint(tmp_path, registry))

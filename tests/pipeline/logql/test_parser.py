@@ -109,6 +109,7 @@ def test_a_range_that_grafana_fills_in_is_a_variable() -> None:
         ('deriv(rate({event="a"}[5m]))', "compute this in Prometheus", "deriv"),
         ('sum({event="a"})', "expected a metric", '{event="a"}'),
         ('{event="a"', 'expected "}", found the end of the query', ""),
+        ("(" * 100_000, "nested too deeply", "("),
     ],
 )
 def test_an_error_says_what_was_expected_where(query: str, reason: str, place: str) -> None:

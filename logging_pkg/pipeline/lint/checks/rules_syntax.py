@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import yaml
+
 from logging_pkg.pipeline.lint.problem import Problem, nearest
 from logging_pkg.pipeline.lint.project import Mapping, Project, YamlFile
 from logging_pkg.pipeline.logql import LogQLError
@@ -31,6 +33,7 @@ def check(project: Project) -> Iterator[Problem]:
 
 def _file(file: YamlFile, root: Mapping) -> Iterator[Problem]:
     yield from _keys(root, ("groups",))
+    yield from _list(root, "groups")
     if not root.mappings("groups"):
         yield Problem.about(file.source, ID, "has no groups", "a rule file is groups: [{name: …, rules: […]}]")
     names: set[str] = set()
@@ -43,6 +46,7 @@ def _file(file: YamlFile, root: Mapping) -> Iterator[Problem]:
             yield Problem.at(name, ID, "a second group of this name in one file")
         names.add(name.text if name else "")
         yield from _duration(group, "interval")
+        yield from _list(group, "rules")
         for rule in group.mappings("rules"):
             yield from _rule(rule)
 
@@ -56,14 +60,33 @@ def _rule(rule: Mapping) -> Iterator[Problem]:
     if rule.text("expr") is None:
         yield Problem.at(alert or record or rule.head, ID, "this rule has no expr")
     yield from _duration(rule, "for")
+    for key in ("labels", "annotations"):
+        for name, value in rule.mapping(key).pairs:
+            if not isinstance(value, yaml.ScalarNode):
+                yield Problem.at(name, ID, "has to be a text")
 
 
 def _keys(mapping: Mapping, known: tuple[str, ...]) -> Iterator[Problem]:
+    seen: set[str] = set()
     for key, _value in mapping.pairs:
+        if key.text in seen:
+            yield Problem.at(key, ID, "a second key of this name; Loki refuses the file")
+        seen.add(key.text)
         if key.text not in known:
             near = nearest(key.text, known)
             hint = f"did you mean {near}?" if near else f"known here: {', '.join(known)}"
             yield Problem.at(key, ID, "Loki refuses a file with this key", hint)
+
+
+def _list(mapping: Mapping, key: str) -> Iterator[Problem]:
+    value = mapping.get(key)
+    if value is not None and not isinstance(value, yaml.SequenceNode):
+        yield Problem.at(mapping.head, ID, f"{key} has to be a list")
+    for entry in value.value if isinstance(value, yaml.SequenceNode) else []:
+        if not isinstance(entry, yaml.MappingNode):
+            start = entry.start_mark.index
+            here = mapping.source.snippet(start, max(entry.end_mark.index, start + 1))
+            yield Problem.at(here, ID, f"each of the {key} has to be a mapping")
 
 
 def _duration(mapping: Mapping, key: str) -> Iterator[Problem]:
