@@ -13,8 +13,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,16 +83,18 @@ def build(
             run = _Run(tool, workshop, log, {**environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"})
             # Listing loads every package, so this is where the modules are downloaded.
             modules = packages = 0
-            for line in run.lines([go, "list", "-deps", tool.package]):
-                modules, packages = (modules + 1, packages) if line.startswith("go: ") else (modules, packages + 1)
-                report("downloading", modules)
+            with closing(run.lines([go, "list", "-deps", tool.package])) as lines:
+                for line in lines:
+                    modules, packages = (modules + 1, packages) if line.startswith("go: ") else (modules, packages + 1)
+                    report("downloading", modules)
             output = workshop / tool.name
             compiled = 0
             report("compiling", 0, packages)
             flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
-            for line in run.lines([go, "build", *flags, "-o", str(output), tool.package]):
-                compiled += not line.startswith("go: ")
-                report("compiling", compiled, packages)
+            with closing(run.lines([go, "build", *flags, "-o", str(output), tool.package])) as lines:
+                for line in lines:
+                    compiled += not line.startswith("go: ")
+                    report("compiling", compiled, packages)
             target.parent.mkdir(parents=True, exist_ok=True)
             output.replace(target)
         finally:
@@ -146,7 +148,7 @@ class _Run:
     def __init__(self, tool: Tool, directory: Path, log: Path, environ: Mapping[str, str]) -> None:
         self._tool, self._directory, self._log, self._environ = tool, directory, log, environ
 
-    def lines(self, command: list[str]) -> Iterator[str]:
+    def lines(self, command: list[str]) -> Generator[str, None, None]:
         """Each line the command prints.
 
         Raises:
@@ -161,20 +163,20 @@ class _Run:
             death_signal=signal.SIGTERM,
         )
         last = ""
-        try:
-            assert process.stdout is not None
-            with self._log.open("a", encoding="utf-8") as log:
+        with process, self._log.open("a", encoding="utf-8") as log:
+            try:
+                assert process.stdout is not None
                 log.write(f"$ {' '.join(command)}\n")
                 for raw in process.stdout:
                     line = raw.decode(errors="replace").rstrip()
                     log.write(line + "\n")
                     last = line.strip() or last
                     yield line
-            code = process.wait()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-            raise
+                code = process.wait()
+            except BaseException:
+                # The caller's too: an exception in its loop closes this generator, which raises GeneratorExit here.
+                os.killpg(process.pid, signal.SIGTERM)
+                raise
         if code != 0:
             raise StackError(
                 f"{self._tool.name}: the build failed (`go {command[1]}` ended with {code}): {last[:300]}; "
