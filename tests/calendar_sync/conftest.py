@@ -12,7 +12,14 @@ import requests
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from calendar_sync.fake_google import ControlClient, FakeGoogle, FakeGoogleServer, QuotaLimits, SeedOptions, demo_accounts
+from calendar_sync.fake_google import (
+    ControlClient,
+    FakeGoogle,
+    FakeGoogleServer,
+    QuotaLimits,
+    SeedOptions,
+    demo_accounts,
+)
 from calendar_sync.google import GoogleCalendarClient, RetryPolicy
 from calendar_sync.models import Event, GoogleAccount
 
@@ -55,7 +62,9 @@ class Api:
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def __call__(self, method: str, *path: str, json: object = None, headers: object = None, **query: object) -> requests.Response:
+    def __call__(
+        self, method: str, *path: str, json: object = None, headers: object = None, **query: object
+    ) -> requests.Response:
         address = "/".join([self._root, *(requests.utils.quote(part, safe="") for part in path)])
         return self._session.request(method, address, params=query, json=json, headers=headers, timeout=10)
 
@@ -81,7 +90,9 @@ def sleeps() -> list[float]:
 def google_client(google: FakeGoogleServer, sleeps: list[float]) -> Iterator[GoogleCalendarClient]:
     """The first account's client, four attempts at most."""
     account = demo_accounts(1)[0]
-    with GoogleCalendarClient(account.id, account.token, policy=RetryPolicy(4, 1.0, 30.0), sleep=sleeps.append) as client:
+    with GoogleCalendarClient(
+        account.id, account.token, policy=RetryPolicy(4, 1.0, 30.0), sleep=sleeps.append
+    ) as client:
         yield client
 
 

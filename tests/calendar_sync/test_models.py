@@ -29,7 +29,9 @@ def make_event(calendar: Calendar, google_id: str = "e1") -> Event:
 def test_an_account_is_connected_once_per_user(account):
     """The same Google account cannot be there twice for one user."""
     with pytest.raises(IntegrityError):
-        GoogleAccount.objects.create(user=account.user, google_id=account.google_id, email="x@example.com", access_token="t")
+        GoogleAccount.objects.create(
+            user=account.user, google_id=account.google_id, email="x@example.com", access_token="t"
+        )
 
 
 def test_a_calendar_is_there_once_per_account(account):

@@ -26,7 +26,12 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "LOGPIPE"))}
     defaults = {"DJANGO_SETTINGS_MODULE": "calendar_sync.settings", "LOGPIPE_SINK": "none"}
     return subprocess.run(
-        [sys.executable, "-c", code], env={**kept, **defaults, **environment}, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code],
+        env={**kept, **defaults, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import requests
 
-BODY = {"summary": "Stand-up", "start": {"dateTime": "2026-03-01T09:00:00+01:00"}, "end": {"dateTime": "2026-03-01T09:15:00+01:00"}}
+BODY = {
+    "summary": "Stand-up",
+    "start": {"dateTime": "2026-03-01T09:00:00+01:00"},
+    "end": {"dateTime": "2026-03-01T09:15:00+01:00"},
+}
 
 
 @pytest.fixture
@@ -95,7 +99,7 @@ def test_a_stale_if_match_is_412(api, events, method):
 
 
 def test_a_deleted_event_leaves_a_tombstone(api, events):
-    """delete is 204; get then shows status cancelled, a second delete is 410 deleted, a patch 404, an insert 409."""
+    """Delete is 204; get then shows status cancelled, a second delete is 410 deleted, a patch 404, an insert 409."""
     made = api("POST", *events, json=BODY).json()
 
     assert api("DELETE", *events, made["id"]).status_code == 204

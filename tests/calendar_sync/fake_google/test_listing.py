@@ -86,7 +86,9 @@ def test_expired_sync_tokens_are_410_for_the_calendar_they_belong_to(api, contro
     }
     control.expire_sync_tokens(calendar=calendar_ids[0])
 
-    statuses = [api("GET", "calendars", calendar, "events", syncToken=token).status_code for calendar, token in tokens.items()]
+    statuses = [
+        api("GET", "calendars", calendar, "events", syncToken=token).status_code for calendar, token in tokens.items()
+    ]
 
     assert statuses == [410, 200]
 
@@ -102,7 +104,9 @@ def test_tokens_of_another_calendar_are_refused(api, calendar_ids):
     assert api("GET", *other, syncToken=sync_token).status_code == 410
 
 
-@pytest.mark.parametrize("name", ["iCalUID", "orderBy", "q", "timeMin", "timeMax", "updatedMin", "privateExtendedProperty"])
+@pytest.mark.parametrize(
+    "name", ["iCalUID", "orderBy", "q", "timeMin", "timeMax", "updatedMin", "privateExtendedProperty"]
+)
 def test_parameters_a_sync_token_forbids_are_400(api, events, name):
     """Google refuses filters together with syncToken."""
     token = all_pages(api, *events)[-1]["nextSyncToken"]
@@ -114,7 +118,7 @@ def test_parameters_a_sync_token_forbids_are_400(api, events, name):
 
 @pytest.mark.parametrize("size", ["0", "-1", "many", "１"])
 def test_a_bad_page_size_is_400(api, events, size):
-    """maxResults has to be a positive ASCII integer."""
+    """MaxResults has to be a positive ASCII integer."""
     answer = api("GET", *events, maxResults=size)
 
     assert answer.status_code == 400
@@ -176,3 +180,21 @@ def test_the_data_are_real_holidays(control: ControlClient, calendar_ids):
         "2025-10-03",
         "2026-10-03",
     }
+
+
+@pytest.mark.parametrize("query", [{"timeMin": "soon"}, {"timeMax": "2026-01-01T00:00:00"}, {"updatedMin": ""}])
+def test_a_time_without_offset_or_sense_is_400(api, events, query):
+    """Google wants RFC 3339 with an offset."""
+    assert api("GET", *events, **query).status_code == 400
+
+
+def test_tokens_that_expire_between_two_pages_are_410(api, control, calendar_ids, events):
+    """An incremental listing cannot go on; a full one can, since it needs no history."""
+    token = all_pages(api, *events)[-1]["nextSyncToken"]
+    control.mutate(calendar_ids[0], change=4)
+    incremental = api("GET", *events, syncToken=token, maxResults=2).json()["nextPageToken"]
+    full = api("GET", *events, maxResults=2).json()["nextPageToken"]
+    control.expire_sync_tokens(calendar=calendar_ids[0])
+
+    assert api("GET", *events, syncToken=token, maxResults=2, pageToken=incremental).status_code == 410
+    assert api("GET", *events, maxResults=2, pageToken=full).status_code == 200

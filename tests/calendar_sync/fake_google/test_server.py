@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from calendar_sync.fake_google import ControlClient, FakeGoogle, FakeGoogleServer, QuotaLimits, SeedOptions, demo_accounts
+from calendar_sync.fake_google import (
+    ControlClient,
+    FakeGoogle,
+    FakeGoogleServer,
+    QuotaLimits,
+    SeedOptions,
+    demo_accounts,
+)
 from calendar_sync.fake_google.messages import ApiError
 from calendar_sync.fake_google.quota import Quota
 
@@ -78,7 +85,7 @@ def test_a_fault_waits_for_the_operation_and_account_it_names(api, control, cale
 
 @pytest.mark.parametrize(("kind", "inserted"), [("drop", False), ("drop_after", True)])
 def test_a_dropped_connection_answers_nothing(api, control, calendar_ids, kind, inserted):
-    """drop does nothing first; drop_after does the work and loses the answer."""
+    """Drop does nothing first; drop_after does the work and loses the answer."""
     control.fail(kind)
     body = {"id": "abcde", "summary": "x", "start": {"date": "2026-01-01"}, "end": {"date": "2026-01-02"}}
 
@@ -130,7 +137,14 @@ def test_an_exceeded_quota_is_answered_over_http(api, control, status):
 
 def test_the_ledger_tells_what_was_seen(api, control, calendar_ids):
     """Operation, status, items and the correlation headers; no token, and no control request."""
-    api("GET", "calendars", calendar_ids[0], "events", maxResults=3, headers={"X-Correlation-ID": "c1", "traceparent": "t1"})
+    api(
+        "GET",
+        "calendars",
+        calendar_ids[0],
+        "events",
+        maxResults=3,
+        headers={"X-Correlation-ID": "c1", "traceparent": "t1"},
+    )
     api("GET", "calendars", "none", "events")
 
     first, second = control.ledger()
@@ -189,7 +203,9 @@ def test_connections_are_kept_alive(fake, control):
     with requests.Session() as session:
         for _ in range(2):
             session.get(f"{fake.url}_control/state", timeout=10)
-        assert [pool.num_connections for pool in session.get_adapter(fake.url).poolmanager.pools._container.values()] == [1]
+        assert [
+            pool.num_connections for pool in session.get_adapter(fake.url).poolmanager.pools._container.values()
+        ] == [1]
 
 
 def run_alone(*arguments: str) -> subprocess.Popen[str]:

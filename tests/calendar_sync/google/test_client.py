@@ -152,7 +152,10 @@ def test_a_server_that_is_not_there_is_unavailable(settings, sleeps):
 
 def test_a_refused_token_is_access_revoked(google, sleeps):
     """401 is not retried, and the message names no token."""
-    with GoogleCalendarClient("1", "wrong-token", sleep=sleeps.append) as client, pytest.raises(AccessRevoked) as caught:
+    with (
+        GoogleCalendarClient("1", "wrong-token", sleep=sleeps.append) as client,
+        pytest.raises(AccessRevoked) as caught,
+    ):
         list(client.list_calendars())
 
     assert "connect the account again" in str(caught.value)
@@ -220,7 +223,9 @@ def test_retry_after_as_a_date():
     assert 15 < retry_after_s(HttpError(httplib2.Response({"status": 429, "retry-after": date}), b"{}")) <= 20
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {"code": 502, "message": "m"}}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"[]", b'{"error": "x"}', b'{"error": {"code": 502, "message": "m"}}']
+)
 def test_an_answer_that_is_not_googles_is_still_classified(content):
     """A proxy's 502 has no reason of Google's; its status decides."""
     failure = translated(HttpError(httplib2.Response({"status": 502}), content), "events.list")

@@ -20,10 +20,14 @@ def populate(user: User, accounts: int, calendars: int, events: int) -> list[Goo
     made = []
     now = timezone.now()
     for number in range(accounts):
-        account = GoogleAccount.objects.create(user=user, google_id=f"{user.pk}-{number}", email=f"{number}@example.com", access_token="t")
+        account = GoogleAccount.objects.create(
+            user=user, google_id=f"{user.pk}-{number}", email=f"{number}@example.com", access_token="t"
+        )
         made.append(account)
         for index in range(calendars):
-            calendar = Calendar.objects.create(account=account, google_id=f"c{index}", etag="1", summary=f"Calendar {index}")
+            calendar = Calendar.objects.create(
+                account=account, google_id=f"c{index}", etag="1", summary=f"Calendar {index}"
+            )
             Event.objects.bulk_create(
                 Event(
                     calendar=calendar,
@@ -45,16 +49,24 @@ def user() -> User:
 
 
 @pytest.mark.parametrize("size", [(0, 0, 0), (1, 1, 1), (10, 5, 20)])
-def test_the_dashboard_takes_three_queries_at_any_size(user, size, django_assert_max_num_queries: DjangoAssertNumQueries):
+def test_the_dashboard_takes_three_queries_at_any_size(
+    user, size, django_assert_max_num_queries: DjangoAssertNumQueries
+):
     """Accounts, calendars with counts, next events; templates ask for nothing more."""
     populate(user, *size)
 
     with django_assert_max_num_queries(3):
         dashboard = DashboardService(user).dashboard()
-        shown = [(calendar.summary, calendar.event_count) for summary in dashboard.accounts for calendar in summary.calendars]
+        shown = [
+            (calendar.summary, calendar.event_count) for summary in dashboard.accounts for calendar in summary.calendars
+        ]
         names = [event.calendar.summary for event in dashboard.upcoming]
 
-    assert (len(dashboard.accounts), len(shown), dashboard.event_count) == (size[0], size[0] * size[1], size[0] * size[1] * size[2])
+    assert (len(dashboard.accounts), len(shown), dashboard.event_count) == (
+        size[0],
+        size[0] * size[1],
+        size[0] * size[1] * size[2],
+    )
     assert len(names) == min(12, size[0] * size[1] * size[2])
 
 
@@ -80,7 +92,13 @@ def test_upcoming_is_today_to_sixty_days_of_enabled_calendars(user):
         for name, start in (("past", -1), ("later", 5), ("today", 0), ("far", 61)):
             starts_at = midnight + dt.timedelta(days=start)
             Event.objects.create(
-                calendar=calendar, google_id=name, etag="1", summary=name, starts_at=starts_at, ends_at=starts_at, google_updated_at=midnight
+                calendar=calendar,
+                google_id=name,
+                etag="1",
+                summary=name,
+                starts_at=starts_at,
+                ends_at=starts_at,
+                google_updated_at=midnight,
             )
 
     assert [event.summary for event in DashboardService(user).upcoming()] == ["today", "later"]

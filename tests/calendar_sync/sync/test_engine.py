@@ -123,14 +123,22 @@ def test_one_calendars_failure_does_not_stop_the_others(account, google, control
     assert failed.calendar.last_error == ""
     stored = Calendar.objects.get(pk=failed.calendar.pk)
     assert stored.last_error.startswith("ApiUnavailable: events.list: 503 backendError")
-    assert_event(log_events, "sync.run_finished", outcome="failed", error_type=lambda name: "ApiUnavailable" in (name or ""), count=1)
+    assert_event(
+        log_events,
+        "sync.run_finished",
+        outcome="failed",
+        error_type=lambda name: "ApiUnavailable" in (name or ""),
+        count=1,
+    )
     assert len(log_events.named("sync.run_finished")) == 6
     assert sync(account).failed == []
     assert_equal(control, calendar_ids)
     assert not Calendar.objects.exclude(last_error="").exists()
 
 
-def test_a_page_that_fails_midway_leaves_whole_pages_and_the_next_sync_completes(account, google, control, calendar_ids):
+def test_a_page_that_fails_midway_leaves_whole_pages_and_the_next_sync_completes(
+    account, google, control, calendar_ids
+):
     """A full sync that dies on its second page is done again from the start, without doubling the first."""
     sync_only = calendar_ids[2]
     sync(account)
@@ -247,7 +255,9 @@ def test_a_calendar_somebody_else_is_syncing_is_skipped(account, google, control
     assert sync(account).events.created == 1
 
 
-def test_a_page_takes_the_same_number_of_queries_at_any_size(account, google, settings, control, calendar_ids, log_events):
+def test_a_page_takes_the_same_number_of_queries_at_any_size(
+    account, google, settings, control, calendar_ids, log_events
+):
     """Statements per page do not grow with the events on it (SQLite's limit on parameters splits very large ones)."""
     counts = {}
     for size in (10, 40):
@@ -303,7 +313,11 @@ def test_timed_events_keep_their_moment(account, google, control, calendar_ids, 
     sync(account)
 
     timed = Event.objects.get(google_id="timed1")
-    assert (timed.starts_at.isoformat(), timed.all_day, timed.location) == ("2026-03-01T08:00:00+00:00", False, "Room 1")
+    assert (timed.starts_at.isoformat(), timed.all_day, timed.location) == (
+        "2026-03-01T08:00:00+00:00",
+        False,
+        "Room 1",
+    )
     whole_day = Event.objects.exclude(google_id="timed1").first()
     assert (whole_day.starts_at.hour, whole_day.all_day) == (0, True)
 
@@ -333,3 +347,68 @@ def test_a_programming_error_is_not_swallowed_and_frees_the_lease(account, googl
 
     assert sync(account).skipped == []
     assert_equal(control, calendar_ids)
+
+
+def altered(google, change):
+    """Make the server's answers pass through `change(body)` before they are sent."""
+    original = google.application.handle
+
+    def handle(request):
+        response = original(request)
+        if response is not None and response.body is not None:
+            change(response.body)
+        return response
+
+    google.application.handle = handle
+
+
+def test_a_listing_that_ends_without_a_token_is_an_error(account, google):
+    """Without nextSyncToken nothing could go on from there: reported, and the lease is free again."""
+    altered(google, lambda body: body.pop("nextSyncToken", None))
+
+    failed = sync(account).failed
+
+    assert len(failed) == 6
+    assert {report.error for report in failed} == {
+        "UnexpectedResource: the last page of a listing has no nextSyncToken"
+    }
+    assert sync(account).skipped == []
+
+
+@pytest.mark.parametrize(
+    ("field", "message"), [("id", "has no id"), ("summary", "has no 'summary'"), ("etag", "has no 'etag'")]
+)
+def test_a_calendar_that_cannot_be_read_fails_the_list(account, google, field, message):
+    """The error names the field that is missing."""
+
+    def damage(body):
+        for item in body["items"]:
+            if item["kind"] == "calendar#calendarListEntry":
+                del body["items"][0][field]
+                return
+
+    altered(google, damage)
+
+    assert message in sync(account).failed[0].error
+
+
+def test_a_sync_that_lost_its_lease_writes_nothing_more(account, google, control, calendar_ids, monkeypatch):
+    """Another sync took over in mid-listing: this one's page is rolled back."""
+    sync(account)
+    stolen = Calendar.objects.get(google_id=calendar_ids[0])
+    control.mutate(calendar_ids[0], add=1)
+    thief = "00000000-0000-0000-0000-000000000001"
+
+    before = local_events(calendar_ids[0])
+    original = EventsTarget.apply
+
+    def stolen_before_the_page(self, items):
+        if self._calendar.pk == stolen.pk:
+            Calendar.objects.filter(pk=stolen.pk).update(lease_id=thief)
+        return original(self, items)
+
+    monkeypatch.setattr(EventsTarget, "apply", stolen_before_the_page)
+    (failed,) = sync(account).failed
+
+    assert failed.error.startswith("LeaseLost")
+    assert local_events(calendar_ids[0]) == before

@@ -41,7 +41,9 @@ def test_signing_in_and_out(client, account):
     assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/dashboard/")
     answer = client.post("/login/", {"username": "anna", "password": "wrong"})
     assert "correct username and password" in answer.text
-    answer = client.post("/login/?next=/dashboard/", {"username": "anna", "password": "correct horse", "next": "/dashboard/"})
+    answer = client.post(
+        "/login/?next=/dashboard/", {"username": "anna", "password": "correct horse", "next": "/dashboard/"}
+    )
     assert (answer.status_code, answer["Location"]) == (302, "/dashboard/")
     assert client.get("/logout/").status_code == 405
     client.post("/logout/")
@@ -126,13 +128,17 @@ def test_forms_carry_what_the_csrf_check_wants(account, synced):
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
     calendar = synced.calendars.first()
 
-    answer = strict.post(f"/calendars/{calendar.pk}/toggle", {"enabled": "0", "csrfmiddlewaretoken": token}, headers=HTMX)
+    answer = strict.post(
+        f"/calendars/{calendar.pk}/toggle", {"enabled": "0", "csrfmiddlewaretoken": token}, headers=HTMX
+    )
 
     assert answer.status_code == 200
     assert not Calendar.objects.get(pk=calendar.pk).enabled
 
 
-def test_a_toggle_answers_htmx_with_the_row_and_the_count(browser, synced, django_assert_num_queries: DjangoAssertNumQueries):
+def test_a_toggle_answers_htmx_with_the_row_and_the_count(
+    browser, synced, django_assert_num_queries: DjangoAssertNumQueries
+):
     """No whole page: the row to swap in, the count out of band, and a trigger for the list of events; five queries."""
     calendar = synced.calendars.first()
 
@@ -263,6 +269,7 @@ def test_health_is_one_query_without_a_session(client, django_assert_num_queries
 
 def test_health_is_503_without_a_database(client, settings):
     """A database that does not answer is told by the kind of its error."""
+
     def refuse(execute, sql, params, many, context):
         raise OperationalError("server closed the connection")
 
