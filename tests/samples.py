@@ -63,7 +63,11 @@ def _value(schema: Mapping[str, Any], chosen: random.Random, number: int) -> Any
         case "boolean":
             return bool(number % 2)
         case "integer":
-            return int(low) if number == 1 and "minimum" in schema else chosen.randint(int(low) + 1, max(int(high), int(low) + 1))
+            return (
+                int(low)
+                if number == 1 and "minimum" in schema
+                else chosen.randint(int(low) + 1, max(int(high), int(low) + 1))
+            )
         case "number":
             return chosen.uniform(low, max(high, low)) or high
         case "string":
@@ -90,6 +94,5 @@ def _alphabet(atom: str) -> str:
     if atom == "\\d":
         return "0123456789"
     if atom.startswith("["):
-        inside = re.sub(r"(.)-(.)", lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), atom[1:-1])
-        return inside
+        return re.sub(r"(.)-(.)", lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), atom[1:-1])
     return atom[-1]

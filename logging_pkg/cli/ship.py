@@ -5,7 +5,6 @@ In: options, LOGPIPE_* variables, signals. Out: sentences on stderr, exit codes.
 
 from __future__ import annotations
 
-import gc
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,6 @@ from logging_pkg.shipper.vector_config import render_declared_events
 from logging_pkg.writer import Writer, set_writer
 
 SERVICE_NAME = "logpipe-shipper"
-#: A batch is thousands of small objects that all die together; looking for cycles in them is wasted CPU.
-_GC_THRESHOLD = 200_000
 
 
 def ship(
@@ -90,8 +87,6 @@ def ship(
         torn_after_s=torn_after_s,
         retry=RetryPolicy(settle_s=settle_s, refusal_settle_s=min(settle_s, RetryPolicy().refusal_settle_s)),
     )
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
     try:
         with (
             LokiClient(loki_url, tenant=tenant, timeout_s=request_timeout_s) as client,

@@ -25,11 +25,12 @@ _GZIP_LEVEL = 1
 
 @dataclass(slots=True)
 class Batch:
-    """Lines that are journalled, sent and checkpointed together."""
+    """Lines that are journalled, sent and checkpointed together; `last_seqs` is the last seq per instance."""
 
     items: list[Shippable] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    last_seqs: dict[str, int] = field(default_factory=dict)
     line_count: int = 0
     line_bytes: int = 0
 
@@ -50,7 +51,13 @@ class Batch:
         self.segments.append(segment)
         self.line_count += len(segment.lines)
         self.line_bytes += segment.end - segment.start
-        return int(self.items[-1].timestamp_ns) if len(self.items) > before else 0
+        if len(self.items) == before:
+            return 0
+        last = self.items[-1]
+        # A file is written by one instance, in the order of seq.
+        instance_id, _, seq = last.event_id.partition("-")
+        self.last_seqs[instance_id] = int(seq)
+        return int(last.timestamp_ns)
 
     def leave_out(self, recorded: Collection[tuple[str, int]]) -> None:
         """Drop the lines, by file_id and offset, that an earlier run has dead-lettered already."""
@@ -74,17 +81,6 @@ class Batch:
             start, _ = merged.get(segment.file_id, (segment.start, 0))
             merged[segment.file_id] = (start, segment.end)
         return [Bounds(file_id, start, end) for file_id, (start, end) in merged.items()]
-
-    @property
-    def last_seqs(self) -> dict[str, int]:
-        """The highest seq per instance."""
-        highest: dict[str, int] = {}
-        for item in self.items:
-            instance_id, _, seq = item.event_id.partition("-")
-            number = int(seq)
-            if number > highest.get(instance_id, 0):
-                highest[instance_id] = number
-        return highest
 
     def refuse(self, refused: Mapping[str, str]) -> list[DeadLetter]:
         """Letters for the events (by event_id) that Loki refused, with its own words."""

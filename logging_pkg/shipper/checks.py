@@ -91,7 +91,12 @@ class LineChecker:
             data = orjson.loads(line)
         except orjson.JSONDecodeError:
             return NOT_A_JSON_OBJECT
-        if (b"[" in line or len(line) > _SHORTEST_DEEP_OBJECT) and _is_too_deep(line, data):
+        # Counting takes longer than looking for the first one, and most lines have no array and are short.
+        if (
+            (len(line) > _SHORTEST_DEEP_OBJECT or b"[" in line)
+            and line.count(b"{") + (line.count(b"[") if b"[" in line else 0) > _MAX_DEPTH
+            and _depth(data) > _MAX_DEPTH
+        ):
             return NOT_A_JSON_OBJECT
         try:
             stream = self._streams[data["service_name"], data["env"], data["event"]]
@@ -150,10 +155,6 @@ class LineChecker:
                 self._seconds.clear()
             self._seconds[text[:20]] = second
         return f"{second}{fraction}000"
-
-
-def _is_too_deep(line: bytes, data: Any) -> bool:
-    return line.count(b"{") + line.count(b"[") > _MAX_DEPTH and _depth(data) > _MAX_DEPTH
 
 
 def _depth(value: Any) -> int:

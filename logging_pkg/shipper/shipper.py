@@ -183,14 +183,16 @@ class Shipper:
             if start >= item.end:
                 continue
             file = self._tail.find(item.file_id)
-            if file is None:
+            try:
+                if file is None:
+                    raise FileNotFoundError(item.file_id)
+                for segment in file.read_again(start, item.end):
+                    self._add(batch, segment)
+            except FileNotFoundError:
                 self._notify(
                     f"the file that begins with event {item.file_id} is gone; bytes {start} to {item.end} of it were "
                     "being shipped when the last shipper died and may be missing"
                 )
-                continue
-            for segment in file.read_again(start, item.end):
-                self._add(batch, segment)
         if batch.segments:
             batch.leave_out(self._dead_letter.recorded(item.file_id for item in batch.bounds))
             self._ship(batch, in_doubt=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pathlib import Path
 import orjson
 
 from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX, MAX_LINE_BYTES, parse_timestamp
+from logging_pkg.shipper.errors import ShipperError
 
 #: Bytes read from one file before the oldest file is looked for again. At least one legal line.
 SEGMENT_BYTES = 4 * MAX_LINE_BYTES
@@ -54,6 +56,7 @@ class LogFile:
         self.modified_ns = -1
         self.position_ns = 0
         self.is_deleted = False
+        self.is_copy = False
         self._descriptor: int | None = None
         self._stuck_at = -1
 
@@ -67,9 +70,15 @@ class LogFile:
 
         Raises:
             FileNotFoundError: the file is gone, or its name belongs to another file by now.
+            ShipperError: it may not be read.
         """
         if self._descriptor is None:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            except PermissionError as error:
+                raise ShipperError(
+                    f"{self.path}: cannot be read: {error.strerror}. Give the shipper's user the right to read it"
+                ) from error
             status = os.fstat(descriptor)
             if (status.st_dev, status.st_ino) != self.key:
                 os.close(descriptor)
@@ -96,7 +105,12 @@ class LogFile:
     @property
     def has_torn_end(self) -> bool:
         """Whether it ends in a line without newline that nobody is going to complete."""
-        return self.size > self.offset and not self.unread and self.is_abandoned(0.0)
+        if self.is_copy or self.unread or self.size <= self.offset:
+            return False
+        try:
+            return self.is_abandoned(0.0)
+        except FileNotFoundError:
+            return False
 
     def read(self, torn_after_s: float) -> Segment | None:
         """The next whole lines, about SEGMENT_BYTES of them; None when there is no whole line.
@@ -291,7 +305,8 @@ class Tail:
                 status = path.stat()
             except FileNotFoundError:
                 continue  # renamed or deleted since the listing; the next scan sees it
-            seen[status.st_dev, status.st_ino] = (path, status)
+            if stat.S_ISREG(status.st_mode):
+                seen[status.st_dev, status.st_ino] = (path, status)
         return seen
 
     def _refresh(self, file: LogFile, status: os.stat_result) -> None:
@@ -315,10 +330,11 @@ class Tail:
         file_id, position_ns = _identity(first, file.key)
         other = self.find(file_id)
         if other is not None and other is not file:
-            if not other.is_deleted:
-                return  # a copy; the file it was copied from is being shipped
+            file.is_copy = not other.is_deleted
+            if file.is_copy:
+                return  # the file it was copied from is being shipped
             self._forget(other.key)
-        file.file_id, file.position_ns = file_id, position_ns
+        file.file_id, file.position_ns, file.is_copy = file_id, position_ns, False
         # Longer than the file: it was cut short after shipping. What is written from here on is new.
         file.offset = min(self._shipped.get(file_id, 0), file.size)
         self._shipped.setdefault(file_id, 0)

@@ -25,8 +25,8 @@ from logging_pkg.conf import Settings
 from logging_pkg.context import active, start_span
 from tests.performance.side_by_side import FULL_ROUNDS, QUICK_ROUNDS, Row, Spread, benchmark_main, interleave, ratios
 
-#: Events per round and variant: some 20 ms, long against the clock and short against what else the machine does.
-_EVENTS = 2_000
+#: Events per round and variant: some 10 ms, long against the clock and short against what else the machine does.
+_EVENTS = 1_000
 
 EVENT = "google_api.call_finished"
 #: A successful attempt, as most are. 20 fields, three of them null.

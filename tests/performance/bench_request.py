@@ -29,8 +29,8 @@ from tests.performance.side_by_side import (
     interleave,
 )
 
-#: Requests per turn: some 0.2 s.
-_REQUESTS = 100
+#: Requests per turn: some 50 ms.
+_REQUESTS = 20
 #: Sets of processes in a full run: one process may be 2 % slower than its twin for good, by where its memory lies.
 _FULL_SETS = 3
 

@@ -33,6 +33,7 @@ PASS = "forwarded"
 
 Rule = Callable[[list[dict[str, Any]]], tuple[int, str] | None]
 
+
 class FaultProxy:
     """Listens on a free loopback port: `with FaultProxy(loki_url) as proxy: proxy.faults.append(CUT_AFTER)`.
 
@@ -71,9 +72,11 @@ class FaultProxy:
         self._thread.join()
         self._server.server_close()
 
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
+
 
 def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
@@ -114,7 +117,9 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
                 self._forward(body)
 
         def _ask(self, body: bytes) -> requests.Response:
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")}
+            headers = {
+                k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")
+            }
             with requests.Session() as session:
                 session.trust_env = False
                 return session.request(self.command, proxy.upstream + self.path, data=body, headers=headers, timeout=30)

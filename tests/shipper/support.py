@@ -26,7 +26,6 @@ from tests.samples import sample_lines
 
 REGISTRY = load_registry()
 _SAMPLES = {name: list(sample_lines(REGISTRY, name, 2))[1] for name in ("http.request_finished", "process.sampled")}
-_COMMAND = [sys.executable, "-c", "import typer; from logging_pkg.cli.ship import ship; typer.run(ship)"]
 
 FAST = RetryPolicy(first_delay_s=0.05, max_delay_s=0.2, settle_s=0.3, refusal_settle_s=0.1)
 
@@ -118,7 +117,9 @@ def shipping(directory: Path, url: str, timeout_s: float = 1.0, **changes: Any) 
     collected = Collected()
     with (
         LokiClient(url, timeout_s=timeout_s) as client,
-        Shipper(make_options(directory, **changes), client, REGISTRY.events, collected.emit, collected.notices.append) as shipper,
+        Shipper(
+            make_options(directory, **changes), client, REGISTRY.events, collected.emit, collected.notices.append
+        ) as shipper,
     ):
         yield shipper, collected
 
@@ -131,12 +132,14 @@ def drain(directory: Path, url: str, **changes: Any) -> Collected:
 
 
 def start_command(
-    directory: Path, url: str, *arguments: str, preexec: Callable[[], None] | None = None
+    directory: Path, url: str, *arguments: str, file_size_limit: int | None = None
 ) -> subprocess.Popen[str]:
-    """`logpipe ship` as a process of its own. The caller ends it."""
-    command = [*_COMMAND, "--loki-url", url, "--directory", str(directory), "--linger", "0.05", "--poll", "0.02"]
-    command += ["--settle", "0.5", "--torn-after", "0.2", *arguments]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=preexec)
+    """`logpipe ship` as a process of its own, unable to write files longer than the limit. The caller ends it."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({file_size_limit}, {file_size_limit})); "
+    code = "import typer; from logging_pkg.cli.ship import ship; typer.run(ship)"
+    command = [sys.executable, "-c", (limit if file_size_limit else "") + code, "--loki-url", url]
+    command += ["--directory", str(directory), "--linger", "0.05", "--poll", "0.02", "--settle", "0.5"]
+    return subprocess.Popen([*command, "--torn-after", "0.2", *arguments], stderr=subprocess.PIPE, text=True)
 
 
 def stored(client: LokiClient, service: str, since: datetime | None = None) -> tuple[int, Counter[str]]:
@@ -153,7 +156,9 @@ def stored(client: LokiClient, service: str, since: datetime | None = None) -> t
     return int(counted.samples[0].value) if counted.samples else 0, ids
 
 
-def assert_each_stored_once(client: LokiClient, service: str, event_ids: set[str], since: datetime | None = None) -> None:
+def assert_each_stored_once(
+    client: LokiClient, service: str, event_ids: set[str], since: datetime | None = None
+) -> None:
     """A metric query, a log query and the files agree."""
     counted, ids = stored(client, service, since)
     assert set(ids) == event_ids, (len(ids), len(event_ids), sorted(set(ids) ^ event_ids)[:5])

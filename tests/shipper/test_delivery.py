@@ -191,14 +191,14 @@ def test_one_poison_line_is_found_by_halving(proxy: FaultProxy, directory: Path,
 
 
 @pytest.mark.parametrize("status", [413, 500])
-def test_a_push_over_a_size_limit_is_halved(
-    status: int, proxy: FaultProxy, directory: Path, loki: LokiClient
-) -> None:
+def test_a_push_over_a_size_limit_is_halved(status: int, proxy: FaultProxy, directory: Path, loki: LokiClient) -> None:
     """Above its limit Loki answers 413, or 500 for ever (gRPC); both mean: less at once."""
 
     def limit(streams: list[dict[str, Any]]) -> tuple[int, str] | None:
         size = sum(len(line) for stream in streams for _, line, _ in stream["values"])
-        message = "rpc error: code = ResourceExhausted desc = grpc: received message larger than max (4700000 vs. 4194304)"
+        message = (
+            "rpc error: code = ResourceExhausted desc = grpc: received message larger than max (4700000 vs. 4194304)"
+        )
         return (status, message) if size > 40_000 else None
 
     file = EventFile(directory, new_service())

@@ -154,7 +154,10 @@ def test_a_verdict_does_not_depend_on_the_lines_before(checker: LineChecker) -> 
     """What the checker remembers (label sets, seconds) is bounded and changes no verdict."""
     fresh = LineChecker(REGISTRY.events)
     for number in range(5000):
-        line = changed(service_name=f"web-{number}", timestamp=f"2026-03-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}.000001Z")
+        line = changed(
+            service_name=f"web-{number}",
+            timestamp=f"2026-03-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}.000001Z",
+        )
         assert embedded(fresh, line) == embedded(checker, line)
     assert len(fresh._streams) <= 4096
     assert len(fresh._seconds) <= 4096

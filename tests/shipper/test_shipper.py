@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
 import threading
@@ -53,10 +52,8 @@ def end(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> str:
 
 
 @pytest.mark.parametrize("fault", [fault_proxy.HOLD_BEFORE, fault_proxy.HOLD_AFTER])
-def test_killed_between_push_and_checkpoint(
-    fault: str, proxy: FaultProxy, directory: Path, loki: LokiClient
-) -> None:
-    """kill -9 while a push is under way: the next shipper asks Loki what of the journalled batch it has."""
+def test_killed_between_push_and_checkpoint(fault: str, proxy: FaultProxy, directory: Path, loki: LokiClient) -> None:
+    """Killed (-9) while a push is under way: the next shipper asks Loki what of the journalled batch it has."""
     file = EventFile(directory, new_service())
     file.write(500)
     proxy.faults.append(fault)
@@ -73,7 +70,7 @@ def test_killed_between_push_and_checkpoint(
 
 
 def test_killed_again_and_again_while_catching_up(proxy: FaultProxy, directory: Path, loki: LokiClient) -> None:
-    """kill -9 at arbitrary moments of a backlog loses nothing and repeats nothing."""
+    """Killed (-9) at arbitrary moments of a backlog loses nothing and repeats nothing."""
     files = [EventFile(directory, new_service()) for _ in range(2)]
     for file in files:
         file.write(2000)
@@ -114,7 +111,7 @@ def test_sigterm_ends_it_after_the_batch_at_hand(loki_server: Stack, directory: 
     file.write(50)
     process = start_command(directory, loki_server.loki_url)
     eventually(lambda: stored(loki, file.service)[0] == 50, "50 events stored")
-    eventually(lambda: (directory / ".shipped.json").exists(), "checkpoint")
+    eventually((directory / ".shipped.json").exists, "checkpoint")
     assert end(process, signal.SIGTERM) == ""
     assert process.returncode == 0
     files = orjson.loads((directory / ".shipped.json").read_bytes())
@@ -286,8 +283,9 @@ def test_a_broken_checkpoint_stops_it(loki_server: Stack, directory: Path) -> No
     """Starting from nothing would store everything again, so a person has to decide."""
     directory.mkdir()
     (directory / ".shipped.json").write_text('{"version": 2')
-    with pytest.raises(ShipperError, match="delete it to ship every file from its beginning"), shipping(
-        directory, loki_server.loki_url
+    with (
+        pytest.raises(ShipperError, match="delete it to ship every file from its beginning"),
+        shipping(directory, loki_server.loki_url),
     ):
         pass
 
@@ -299,7 +297,12 @@ def test_a_full_disk_for_the_dead_letter(loki_server: Stack, directory: Path, lo
     file.write_raw(b"".join(b"garbage %03d " % number + b"x" * 1000 + b"\n" for number in range(50)))
     file.write(20)
     limited = start_command(
-        directory, loki_server.loki_url, "--drain", "--timeout", "3", preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        directory,
+        loki_server.loki_url,
+        "--drain",
+        "--timeout",
+        "3",
+        file_size_limit=20_000,
     )
     _, err = limited.communicate(timeout=60)
     assert limited.returncode == 1
@@ -309,7 +312,9 @@ def test_a_full_disk_for_the_dead_letter(loki_server: Stack, directory: Path, lo
     assert not (directory / ".shipped.json").exists()
     drain(directory, loki_server.loki_url)
     assert_each_stored_once(loki, file.service, file.event_ids)
-    assert [letter["line"][:11] for letter in dead_letters(directory)] == [f"garbage {number:03d}" for number in range(50)]
+    assert [letter["line"][:11] for letter in dead_letters(directory)] == [
+        f"garbage {number:03d}" for number in range(50)
+    ]
 
 
 def test_a_full_disk_for_the_journal(loki_server: Stack, directory: Path, loki: LokiClient) -> None:
@@ -317,7 +322,12 @@ def test_a_full_disk_for_the_journal(loki_server: Stack, directory: Path, loki: 
     file = EventFile(directory, new_service())
     file.write(20)
     limited = start_command(
-        directory, loki_server.loki_url, "--drain", "--timeout", "2", preexec=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30, 30))
+        directory,
+        loki_server.loki_url,
+        "--drain",
+        "--timeout",
+        "2",
+        file_size_limit=30,
     )
     _, err = limited.communicate(timeout=60)
     assert limited.returncode == 1
@@ -376,9 +386,11 @@ def test_status_is_reported_while_loki_is_down(directory: Path) -> None:
     """Lag and backlog grow in the reports; they reach Loki when it is back."""
     file = EventFile(directory, new_service())
     file.write(10)
-    with shipping(directory, "http://127.0.0.1:9", status_interval_s=0.1) as (shipper, collected):
-        with pytest.raises(UndeliveredError):
-            shipper.drain(1.0)
+    with (
+        shipping(directory, "http://127.0.0.1:9", status_interval_s=0.1) as (shipper, collected),
+        pytest.raises(UndeliveredError),
+    ):
+        shipper.drain(1.0)
     report = collected.reports[-1]
     assert report["backlog_bytes"] == file.path.stat().st_size
     assert 290 < report["lag_s"] < 400

@@ -39,7 +39,9 @@ def test_rendering_replaces_what_is_between_the_markers_only(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "# BEGIN declared events\n", "# END declared events\n# BEGIN declared events\n"], ids=["none", "one", "swapped"]
+    "text",
+    ["", "# BEGIN declared events\n", "# END declared events\n# BEGIN declared events\n"],
+    ids=["none", "one", "swapped"],
 )
 def test_a_file_without_the_markers_is_refused(text: str) -> None:
     """The error says what was found and what is expected."""
@@ -49,7 +51,9 @@ def test_a_file_without_the_markers_is_refused(text: str) -> None:
 
 def test_all_vrl_of_the_file_compiles() -> None:
     """Transforms, conditions and test assertions, in the dialect of Vector 0.57."""
-    sources = [item[key] for item in CONFIG.document["transforms"].values() for key in ("source", "condition") if key in item]
+    sources = [
+        item[key] for item in CONFIG.document["transforms"].values() for key in ("source", "condition") if key in item
+    ]
     sources += [
         condition["source"]
         for test in CONFIG.document["tests"]
