@@ -139,6 +139,15 @@ def test_every_alert_is_due_within_three_minutes() -> None:
             assert 30 + interval_s + for_s + (60 if rule["alert"] == "AppDown" else 0) <= 180, rule["alert"]
 
 
+def test_no_alert_can_be_over_before_its_first_message() -> None:
+    """Alertmanager waits group_wait before the first message and forgets what resolved meanwhile."""
+    intervals = [group["interval"] for group in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"]]
+    text = (PROJECT / "loki/alertmanager.yml").read_text()
+    waits = [int(seconds) for seconds in re.findall(r"(?m)^ +group_wait: (\d+)s", text)]
+    assert len(waits) == text.count("group_wait:")
+    assert max(waits) < min(int(interval[:-1]) for interval in intervals if interval.endswith("s"))
+
+
 @pytest.fixture(scope="module")
 def ruler(tmp_path_factory: pytest.TempPathFactory, stack_binaries: object) -> Iterator[Stack]:
     """Loki and Prometheus with the committed rules; only the intervals are shorter, so that a test need not wait."""
