@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Self
 
 from tests.performance.request_variants import VARIANTS
 from tests.performance.side_by_side import (
@@ -32,13 +33,14 @@ from tests.performance.side_by_side import (
 #: Requests per turn: some 50 ms.
 _REQUESTS = 20
 #: Sets of processes in a full run: one process may be 2 % slower than its twin for good, by where its memory lies.
-_FULL_SETS = 3
+_FULL_SETS = 2
 
 
 class Site:
     """A variant's process."""
 
     def __init__(self, variant: str, scratch: Path) -> None:
+        self._variant = variant
         directory = scratch / variant
         directory.mkdir()
         command = [sys.executable, "-m", "tests.performance.request_variants", variant, str(directory)]
@@ -49,7 +51,7 @@ class Site:
         )
         self.body_bytes = int(self._answer())
 
-    def __enter__(self) -> Site:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,7 +68,9 @@ class Site:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self._process.args}: ended with status {self._process.wait()}; its error is above")
+            raise SystemExit(
+                f"{self._variant}: its process ended with status {self._process.wait()}; see its error above"
+            )
         return line
 
 

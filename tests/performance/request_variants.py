@@ -86,7 +86,7 @@ def bare(_values: dict[str, Any], _scratch: Path) -> None:
 
 
 def logging_pkg(values: dict[str, Any], scratch: Path) -> None:
-    """This project with all it does: file sink, request and query events, N+1, logging handler, heartbeat."""
+    """All this project does: file sink, request and query events, N+1, logging handler, heartbeat."""
     values["INSTALLED_APPS"] = ["logging_pkg.django", *APPS]
     values["MIDDLEWARE"] = ["logging_pkg.django.middleware.ObservabilityMiddleware", *MIDDLEWARE]
     values["LOGPIPE"] = {"SERVICE_NAME": "bench", "ENV": "test", "SINK": "file", "DIRECTORY": scratch / "logs"}
@@ -146,23 +146,7 @@ def django_prometheus(values: dict[str, Any], _scratch: Path) -> None:
 
 
 def opentelemetry(_values: dict[str, Any], _scratch: Path) -> None:
-    """OpenTelemetry's Django and sqlite3 instrumentation, spans batched and then thrown away, where others would send."""
-    from opentelemetry import trace
-    from opentelemetry.instrumentation.django import DjangoInstrumentor
-    from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-
-    class Discard(SpanExporter):
-        def export(self, spans: Any) -> SpanExportResult:
-            return SpanExportResult.SUCCESS
-
-    provider = TracerProvider(resource=Resource.create({"service.name": "bench"}))
-    provider.add_span_processor(BatchSpanProcessor(Discard()))
-    trace.set_tracer_provider(provider)
-    SQLite3Instrumentor().instrument()
-    DjangoInstrumentor().instrument()
+    """OpenTelemetry changes nothing here: its instrumentation adds itself to settings that are in force."""
 
 
 VARIANTS: dict[str, Change] = {
@@ -189,22 +173,40 @@ def make_site(variant: str, scratch: Path) -> WSGIHandler:
         "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
         "INSTALLED_APPS": APPS,
         "MIDDLEWARE": list(MIDDLEWARE),
+        # The tables as they are today, without the history of how they came about.
+        "MIGRATION_MODULES": {app.rpartition(".")[2]: None for app in APPS},
         "ROOT_URLCONF": __name__,
         "SECRET_KEY": "bench",
         "USE_TZ": True,
     }
-    # OpenTelemetry finds the settings module by name; it has to exist and be configured already.
-    change = VARIANTS[variant]
-    if change is opentelemetry:
-        settings.configure(**values)
-        change(values, scratch)
-    else:
-        change(values, scratch)
-        settings.configure(**values)
+    VARIANTS[variant](values, scratch)
+    settings.configure(**values)
+    if variant == "opentelemetry":
+        _instrument_with_opentelemetry()  # puts its middleware into the settings, so they have to be there
     django.setup()
-    call_command("migrate", verbosity=0)
+    call_command("migrate", run_syncdb=True, verbosity=0)
     _fill()
     return WSGIHandler()
+
+
+def _instrument_with_opentelemetry() -> None:
+    """OpenTelemetry's Django and sqlite3 instrumentation, spans batched and then thrown away, where others would send."""
+    from opentelemetry import trace
+    from opentelemetry.instrumentation.django import DjangoInstrumentor
+    from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+    class Discard(SpanExporter):
+        def export(self, spans: Any) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider(resource=Resource.create({"service.name": "bench"}))
+    provider.add_span_processor(BatchSpanProcessor(Discard()))
+    trace.set_tracer_provider(provider)
+    SQLite3Instrumentor().instrument()
+    DjangoInstrumentor().instrument()
 
 
 def _fill() -> None:
@@ -216,9 +218,14 @@ def _fill() -> None:
 
 
 def serve(site: WSGIHandler) -> tuple[str, bytes]:
-    """One request through the WSGI interface, closed as a server closes it."""
+    """One request through the WSGI interface, closed as a server closes it: status line and body."""
     statuses: list[str] = []
-    response = site({**ENVIRON, "wsgi.input": BytesIO()}, lambda status, _headers: statuses.append(status))
+
+    def start_response(status: str, _headers: object, _error: object = None, /) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return BytesIO().write
+
+    response = site({**ENVIRON, "wsgi.input": BytesIO()}, start_response)
     body = b"".join(response)
     response.close()
     return statuses[0], body

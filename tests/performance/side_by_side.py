@@ -7,12 +7,10 @@ Never: compares numbers of two runs, fails because something was slow.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -104,25 +102,20 @@ def show(rows: Sequence[Row], title: str) -> None:
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows a benchmark left for `tests.performance.run`."""
-    return [Row(**entry) for entry in json.loads(path.read_text())]
+def parse_size(description: str) -> bool:
+    """Parse the command line of a benchmark; True for a quick run."""
+    parser = argparse.ArgumentParser(description=description)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="fewer rounds: a look, not a verdict")
+    size.add_argument("--full", action="store_true", help="all rounds (default)")
+    return bool(parser.parse_args().quick)
 
 
 def benchmark_main(title: str, measure: Callable[[bool], Sequence[Row]]) -> None:
-    """Command line of one benchmark: measure, print the table, and write the rows for `run` where it asked for them.
+    """The program of one benchmark: measure and print the table.
 
     Args:
         title: of the table.
         measure: does the work; told whether it shall be quick.
     """
-    parser = argparse.ArgumentParser(description=title)
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="fewer rounds: a look, not a verdict")
-    size.add_argument("--full", action="store_true", help="all rounds (default)")
-    parser.add_argument("--rows", type=Path, help="also write the rows to this file, as JSON")
-    arguments = parser.parse_args()
-    rows = measure(arguments.quick)
-    show(rows, title)
-    if arguments.rows is not None:
-        arguments.rows.write_text(json.dumps([asdict(row) for row in rows]))
+    show(measure(parse_size(title)), title)
