@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,20 @@ HERE = Path(__file__).parent
 TESTS = ("test_models.py", "services", "sync", "views/test_pages.py")
 
 
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """Not below tmp_path: each pytest session that starts takes other users' access to its root away, PostgreSQL's too."""
+    with tempfile.TemporaryDirectory(prefix="logpipe-postgresql-") as directory:
+        yield Path(directory) / "data"
+
+
 # pgserver warns at import where XDG_RUNTIME_DIR is not set: no business of this project's.
 @pytest.mark.filterwarnings("ignore")
-def test_models_services_sync_and_pages_work_on_postgresql(tmp_path: Path):
+def test_models_services_sync_and_pages_work_on_postgresql(data: Path):
     """DATABASE_URL is all it takes: the same tests pass on the server of the pgserver package."""
     import pgserver
 
-    server = pgserver.get_server(tmp_path / "data")
+    server = pgserver.get_server(data)
     try:
         result = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(str(HERE / name) for name in TESTS)],
