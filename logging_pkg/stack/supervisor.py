@@ -32,6 +32,8 @@ from logging_pkg.stack.webhook import Delivery, describe
 Say = Callable[[str], None]
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_S = 0.1
+# Supervisors that are meant to outlive this process; a Popen that is collected while its process runs complains.
+_detached: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,7 @@ def run_detached(options: Options, on_progress: OnProgress | None = None, deadli
         while time.monotonic() < end:
             state = read_state(directory)
             if state is not None and state.pid == process.pid and state.phase == "ready":
+                _detached.append(process)
                 return state
             if process.poll() is not None:
                 said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
