@@ -91,15 +91,15 @@ _ALERTMANAGER_PATH = "github.com/prometheus/alertmanager"
 TOOLS: Mapping[str, Tool] = {
     tool.name: tool
     for tool in (
-        # Older ones do not know every key of loki/loki.yaml.
-        Tool("loki", (3, 6), _LOKI, f"{_LOKI_PATH}/cmd/loki", _LOKI_PATH),
-        Tool("lokitool", (3, 6), _LOKI, f"{_LOKI_PATH}/cmd/lokitool", _LOKI_PATH),
-        Tool("logcli", (3, 6), _LOKI, f"{_LOKI_PATH}/cmd/logcli", _LOKI_PATH),
-        # Versions before 3 have another name for the flag of the remote-write receiver's configuration.
-        Tool("prometheus", (3,), _LOKI, f"{_PROMETHEUS_PATH}/cmd/prometheus", _PROMETHEUS_PATH),
-        Tool("promtool", (3,), _LOKI, f"{_PROMETHEUS_PATH}/cmd/promtool", _PROMETHEUS_PATH),
-        # The first with API v2 only, which loki.yaml says to speak.
-        Tool("alertmanager", (0, 27), _ALERTMANAGER, f"{_ALERTMANAGER_PATH}/cmd/alertmanager", _ALERTMANAGER_PATH),
+        # The minor version that loki/loki.yaml was tried with; a key that an older one lacks stops it at the start.
+        Tool("loki", (3, 7), _LOKI, f"{_LOKI_PATH}/cmd/loki", _LOKI_PATH),
+        Tool("lokitool", (3, 7), _LOKI, f"{_LOKI_PATH}/cmd/lokitool", _LOKI_PATH),
+        Tool("logcli", (3, 7), _LOKI, f"{_LOKI_PATH}/cmd/logcli", _LOKI_PATH),
+        # out_of_order_time_window came with 2.39.
+        Tool("prometheus", (2, 39), _LOKI, f"{_PROMETHEUS_PATH}/cmd/prometheus", _PROMETHEUS_PATH),
+        Tool("promtool", (2, 39), _LOKI, f"{_PROMETHEUS_PATH}/cmd/promtool", _PROMETHEUS_PATH),
+        # `matchers` in routes came with 0.22.
+        Tool("alertmanager", (0, 22), _ALERTMANAGER, f"{_ALERTMANAGER_PATH}/cmd/alertmanager", _ALERTMANAGER_PATH),
         # vector.toml uses keys that came with 0.57.
         Tool("vector", (0, 57), missing="the embedded shipper (`logpipe ship`) ships the logs instead"),
         Tool("grafana", (11,), missing="compose.yaml runs it where there are containers"),

@@ -59,7 +59,7 @@ def test_configured_binary_comes_first(program: Program, bare_environ: dict[str,
     ("body", "problem"),
     [
         ("echo ls 9.4", "does not say 'loki', so it is another program"),
-        ("echo loki, version 2.9.0", "version 2.9.0 is older than 3.6"),
+        ("echo loki, version 2.9.0", "version 2.9.0 is older than 3.7"),
     ],
 )
 def test_configured_binary_that_cannot_be_used_is_an_error(
