@@ -84,7 +84,7 @@ class Programs:
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         bind = self.web_url.removeprefix("http://")
-        workers = "--workers 2 --worker-class gthread --threads 4 --graceful-timeout 20 --keep-alive 30"
+        workers = "--workers 2 --worker-class gthread --threads 4 --graceful-timeout 20 --keep-alive 30 --no-control-socket"
         self._start(
             "web",
             [sys.executable, "-m", "gunicorn", "calendar_sync.wsgi:application", "--bind", bind, *workers.split()],
