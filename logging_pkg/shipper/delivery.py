@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from logging_pkg.exceptions import LokiError
 from logging_pkg.loki_client import (
+    LokiAnswerError,
     LokiClient,
     LokiRejected,
     LokiServerError,
@@ -97,14 +98,16 @@ class Delivery:
         """Store the events; return those refused for good: event_id to Loki's words.
 
         Args:
-            items: the events, at most one push of them.
+            items: the events of one batch.
             in_doubt: an earlier run may have sent them.
         """
         refused: dict[str, str] = {}
         first = list(items)
         if in_doubt and first:
             first = self._not_stored(first, self._policy.settle_s)
-        waiting = [first]
+        # One stream per request: of several, Loki reports the last one's error only, and answers 204 although entries
+        # of the others were refused (docs/adr/0030).
+        waiting = list(group_by_stream(first).values())
         while waiting:
             part = waiting.pop()
             if part:
@@ -112,7 +115,7 @@ class Delivery:
         return refused
 
     def _try(self, part: list[Shippable], refused: dict[str, str]) -> list[list[Shippable]]:
-        """Push once; return what is to be pushed next."""
+        """Push events of one stream once; return what is to be pushed next."""
         body = encode(part)
         if len(body) > MAX_PUSH_BYTES and len(part) > 1:
             return _halves(part)
@@ -121,7 +124,8 @@ class Delivery:
         except LokiUnreachable as error:
             self._failed(error)
             return [part]
-        except LokiUnanswered as error:
+        except (LokiUnanswered, LokiAnswerError) as error:
+            # The latter: a good status that is not 204; 260 is a Loki whose ingestion is blocked.
             self._failed(error)
             return [self._not_stored(part, self._policy.settle_s)]
         except LokiStatusError as error:
@@ -143,14 +147,11 @@ class Delivery:
         if not missing:
             return []
         is_verdict_on_each = _ENTRY_VERDICT.search(error.message) is not None
-        streams = group_by_stream(missing)
-        if len(part) == 1 or (is_verdict_on_each and len(missing) == len(part) and len(streams) == 1):
+        if len(part) == 1 or (is_verdict_on_each and len(missing) == len(part)):
             # Entries that break no rule are stored, so where none was, each of them was refused.
             for item in missing:
                 refused[item.event_id] = error.message
             return []
-        if len(streams) > 1:
-            return list(streams.values())
         return [missing] if len(missing) < len(part) else _halves(missing)
 
     def _not_stored(self, items: list[Shippable], settle_s: float) -> list[Shippable]:
