@@ -122,12 +122,14 @@ def test_batch_over_the_ingestion_rate_is_rate_limited_and_not_stored(tight: Sto
 
 
 def test_stream_over_its_rate_is_rate_limited(tight: Store) -> None:
-    """429 for one stream's limit; the streams pushed before it are stored."""
+    """429 for one stream's limit; streams pushed before it are stored, and of it what fitted the limit: the rest is in doubt."""
     calm = tight.stream([Entry(tight.start_ns, "calm")], event="calm.one_done")
     flood = tight.stream([Entry(tight.start_ns + n, "x" * 10_000) for n in range(30)], event="flood.one_done")
     with pytest.raises(LokiRateLimited, match="Per stream rate limit"):
         tight.client.push([calm, flood])
-    assert tight.lines() == ["calm"]
+    stored = tight.lines()
+    assert stored[0] == "calm"
+    assert 1 < len(stored) < 31
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"260 Blocked"])
