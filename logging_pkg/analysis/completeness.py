@@ -6,7 +6,8 @@ Never: needs anything but numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 
@@ -19,7 +20,7 @@ class Stored:
         count: entries, repeated ones counted each time (a metric query's count).
     """
 
-    seqs: Set[int]
+    seqs: AbstractSet[int]
     count: int
 
 
@@ -41,7 +42,7 @@ class Completeness:
 
 
 def completeness(
-    last_written: Mapping[str, int], stored: Mapping[str, Stored], deleted: Mapping[str, Set[int]] | None = None
+    last_written: Mapping[str, int], stored: Mapping[str, Stored], deleted: Mapping[str, AbstractSet[int]] | None = None
 ) -> Completeness:
     """Compare what was written with what is stored.
 

@@ -41,7 +41,7 @@ class SpanNode:
         return self.start_ns + self.duration_ns
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, SpanNode]]:
-        """This span and all below it in order of time, each with its depth."""
+        """Yield the span and all below it in order of time, each with its depth."""
         yield depth, self
         for child in sorted(self.children, key=lambda node: node.start_ns):
             yield from child.walk(depth + 1)
@@ -50,10 +50,10 @@ class SpanNode:
         """Time in this span that neither a child, a database query nor a back-off accounts for."""
         explained, covered_to = 0, self.start_ns
         for start, end in sorted(_covered(child) for child in self.children):
-            start, end = max(start, covered_to), min(end, self.end_ns)
-            if end > start:
-                explained += end - start
-                covered_to = end
+            begin, finish = max(start, covered_to), min(end, self.end_ns)
+            if finish > begin:
+                explained += finish - begin
+                covered_to = finish
         own_queries = float(self.event.get("query_time_ms", 0)) - sum(
             float(child.event.get("query_time_ms", 0)) for child in self.children
         )
@@ -110,7 +110,7 @@ def build_trace(events: Iterable[Mapping[str, Any]]) -> Trace:
             nodes[str(parent)].children.append(node)
         else:
             orphans.append(node)
-    loose = []
+    loose: list[Mapping[str, Any]] = []
     for event in rest:
         owner = nodes.get(str(event["span_id"]))
         (owner.details if owner is not None else loose).append(event)

@@ -107,7 +107,8 @@ def last_written(directory: Path) -> dict[str, int]:
 def measure_completeness(client: LokiClient, directory: Path, start_ns: int, end_ns: int) -> Completeness:
     """Compare the files of a log directory with what Loki stores of their time range.
 
-    The count is a metric query, which counts repeated entries; the distinct seqs come from a log query, which folds them.
+    The count is a metric query, which counts repeated entries; the distinct seqs come from a log query, which
+    folds them.
 
     Raises:
         LokiError: Loki could not be asked.
