@@ -84,10 +84,20 @@ class Programs:
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         bind = self.web_url.removeprefix("http://")
-        workers = "--workers 2 --worker-class gthread --threads 4 --graceful-timeout 20 --keep-alive 30 --no-control-socket"
+        # Keep-alive longer than any user pauses: a connection closed just as it is used again looks like an error of ours.
+        options = "--workers 2 --worker-class gthread --threads 4 --keep-alive 30 --graceful-timeout 20"
         self._start(
             "web",
-            [sys.executable, "-m", "gunicorn", "calendar_sync.wsgi:application", "--bind", bind, *workers.split()],
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "--no-control-socket",
+                "--bind",
+                bind,
+                *options.split(),
+                "calendar_sync.wsgi:application",
+            ],
         )
         self._await("web", lambda: urlopen(f"{self.web_url}/healthz", timeout=2).status == 200)
         self._start(
