@@ -123,8 +123,13 @@ class Writer:
             UnknownEventError, InvalidEventError: in strict mode only. Otherwise a `logging.event_rejected` is
                 written in its place. A failed write is counted, never raised.
         """
-        if not self.settings.enabled:
-            return
+        if self.settings.enabled:
+            # Over the validation too: jsonschema-rs has locks inside, and a child forked while another thread holds
+            # one of them would wait for it for ever. A fork waits for this lock.
+            with self._lock:
+                self._emit(event, fields, level, span)
+
+    def _emit(self, event: str, fields: Mapping[str, Any], level: str | None, span: Span | None) -> None:
         try:
             accepts, default_level, heads = self._compiled[event]
             head = heads[level or default_level]
@@ -167,25 +172,22 @@ class Writer:
         shortened = shorten(fields, body, room)
         if shortened is None or not accepts({k: v for k, v in shortened.items() if k != "shortened_fields"}):
             return None
-        with self._lock:
-            self.shortened += 1
+        self.shortened += 1
         return _dumps(shortened)
 
     def _write(self, head: bytes, fragment: bytes, body: bytes) -> None:
-        with self._lock:
-            if self._is_writing:
-                self._interrupting.append((head, fragment, body))
-                return
-            self._is_writing = True
-            try:
-                self._write_line(head, fragment, body)
-                while self._interrupting:
-                    self._write_line(*self._interrupting.popleft())
-            finally:
-                self._is_writing = False
-            deleted = self.sink.take_deleted()
-        for fields in deleted:
-            self.emit("logging.file_deleted", fields)
+        if self._is_writing:
+            self._interrupting.append((head, fragment, body))
+            return
+        self._is_writing = True
+        try:
+            self._write_line(head, fragment, body)
+            while self._interrupting:
+                self._write_line(*self._interrupting.popleft())
+        finally:
+            self._is_writing = False
+        for fields in self.sink.take_deleted():
+            self._emit("logging.file_deleted", fields, None, None)
 
     def _write_line(self, head: bytes, fragment: bytes, body: bytes) -> None:
         self._seq = seq = self._seq + 1
@@ -235,8 +237,7 @@ class Writer:
         self._reject(event, problems, span)
 
     def _reject(self, event: str, problems: list[str], span: Span | None, *, unknown: bool = False) -> None:
-        with self._lock:
-            self.rejected += 1
+        self.rejected += 1
         if self.settings.strict:
             raise (UnknownEventError if unknown else InvalidEventError)(event, problems)
         named = len(event) <= 64 and EVENT_NAME_PATTERN.fullmatch(event) is not None

@@ -176,7 +176,7 @@ def test_two_directories_may_not_declare_one_event(tmp_path: Path) -> None:
 def test_a_built_in_event_cannot_be_redeclared(tmp_path: Path) -> None:
     """Nor may a project's directory replace one of ours."""
     write(tmp_path, declaration(title="http.request_finished"), "http.request_finished")
-    with pytest.raises(SchemaError, match='"http.request_finished" is already declared in'):
+    with pytest.raises(SchemaError, match=r'"http\.request_finished" is already declared in'):
         load_registry([tmp_path])
 
 

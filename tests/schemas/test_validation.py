@@ -69,8 +69,10 @@ def test_an_unknown_event_is_told_the_nearest_declared_one(registry: Registry, l
     """A typing error in a name is answered with the right name."""
     problems = registry.problems(line | {"event": "http.request_finishd"})
     assert problems == [
-        ('unknown event "http.request_finishd" (did you mean "http.request_finished"?); '
-        "declare it in log_schemas/http.request_finishd.json")
+        (
+            'unknown event "http.request_finishd" (did you mean "http.request_finished"?); '
+            "declare it in log_schemas/http.request_finishd.json"
+        )
     ]
 
 
