@@ -26,6 +26,7 @@ _MAX_MESSAGE_CHARACTERS = MAX_LINE_BYTES
 #: Every pattern starts at the head of a run of characters and repeats possessively: a hostile text costs linear time.
 _SCRUBS = (
     (re.compile(r"(?<=://)[^\s/@:]*+:[^\s/@]++@"), "<credentials>@"),
+    (re.compile(r"\?[^\s\"'<>=?]*+=[^\s\"'<>]*+"), "?<query>"),
     (re.compile(r"(?<![\w.%+-])[\w.%+-]++@[\w-]++(?:\.[\w-]++)+"), "<email>"),
     (re.compile(r"(?i)\b(bearer|basic)\s++[\w.~+/=-]{6,}+"), r"\1 <token>"),
     (re.compile(r"(?i)\b(token)\s++(?=[a-z.~+/=_-]*+[0-9])[\w.~+/=-]{6,}+"), r"\1 <token>"),
@@ -36,7 +37,6 @@ _SCRUBS = (
         ),
         r"\1\2<secret>",
     ),
-    (re.compile(r"\?[^\s\"'<>=?]*+=[^\s\"'<>]*+"), "?<query>"),
     (re.compile(r"\b(?:eyJ[A-Za-z0-9._-]{10,}+|ya29\.[A-Za-z0-9._-]++|[A-Fa-f0-9]{40,}+)"), "<token>"),
 )
 
