@@ -84,7 +84,7 @@ class Programs:
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         bind = self.web_url.removeprefix("http://")
-        # Keep-alive longer than any user pauses: a connection closed just as it is used again looks like an error of ours.
+        # Keep-alive longer than any user pauses: a connection closed just as it is used again looks like an error.
         options = "--workers 2 --worker-class gthread --threads 4 --keep-alive 30 --graceful-timeout 20"
         self._start(
             "web",
