@@ -1,0 +1,77 @@
+"""SQL as values: fingerprints hold no literal."""
+
+from __future__ import annotations
+
+import pytest
+
+from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_of
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ('SELECT "a"."id" FROM "a"\n  WHERE x = %s LIMIT 21', 'SELECT "a"."id" FROM "a" WHERE x = ? LIMIT ?'),
+        ("SELECT 1 FROM t WHERE id IN (%s, %s,%s)", "SELECT ? FROM t WHERE id IN (?…)"),
+        ("INSERT INTO t VALUES (%s, %s), (%s, %s)", "INSERT INTO t VALUES (?…)"),
+        ("SELECT 'secret', \"col\" FROM t1", 'SELECT ?, "col" FROM t1'),
+        ("SELECT 'it''s secret'", "SELECT ?"),
+        ("SELECT 'secret--x', 'secret' /* 'secret */, a", "SELECT ?, ? , a"),
+        ("SELECT a -- it's secret\nFROM t", "SELECT a FROM t"),
+        (r"SELECT 'C:\' , 'secret'", "SELECT ? , ?"),
+        (r"SELECT E'it\'s secret', x::text, $1, :name, %(name)s", "SELECT ?, x::text, ?, ?, ?"),
+        ("SELECT $$secret$$, $tag$ it's secret $tag$", "SELECT ?, ?"),
+        ("SELECT 'secret", "SELECT ?"),
+        ("SELECT x'5EC2E7', 0x5EC2E7, 1.5e-7, -3, a-1, col2", "SELECT ?, ?, ?, ?, a-?, col2"),
+        ("SELECT $tag$ secret", "SELECT ?"),
+    ],
+)
+def test_a_fingerprint_has_no_literal(sql: str, expected: str) -> None:
+    """Texts, numbers, comments and parameters are gone; names stay."""
+    found = fingerprint(sql)
+    assert found == expected
+    assert "secret" not in found
+
+
+def test_mysql_has_literals_of_its_own() -> None:
+    """Backslashes escape and double quotes are texts there."""
+    assert fingerprint(r"SELECT `a` WHERE b = 'it\'s secret' AND c = " + '"sec\\"ret"', "mysql") == (
+        "SELECT `a` WHERE b = ? AND c = ?"
+    )
+
+
+def test_one_shape_has_one_fingerprint() -> None:
+    """Only values differ, so the fingerprints do not."""
+    assert fingerprint("SELECT a FROM t WHERE b = 1 AND c = 'x'") == fingerprint(
+        "SELECT a  FROM t WHERE b=2 AND c='y'".replace("=", " = ")
+    )
+
+
+@pytest.mark.parametrize("sql", ["'" * 50_001, "$" * 50_000, "/*" * 50_000, "-" * 50_000, "(?," * 20_000, '"' * 50_001])
+def test_a_hostile_text_costs_no_time(sql: str) -> None:
+    """Done long before the test's own time limit."""
+    assert len(fingerprint(sql)) <= len(sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "operation"),
+    [
+        ("SELECT 1", "select"),
+        ("  (select 1)", "select"),
+        ("INSERT INTO t", "insert"),
+        ("update t", "update"),
+        ("DELETE FROM t", "delete"),
+        ("WITH x AS (SELECT 1) SELECT 1", "other"),
+        ("", "other"),
+    ],
+)
+def test_operations(sql: str, operation: str) -> None:
+    """By the first word."""
+    assert operation_of(sql) == operation
+
+
+def test_statements_that_steer_a_transaction_are_control() -> None:
+    """They ask the database nothing."""
+    for sql in ("BEGIN", 'SAVEPOINT "s"', 'RELEASE SAVEPOINT "s"', "ROLLBACK", "COMMIT", "PRAGMA x", "SET TIME ZONE"):
+        assert is_control(sql)
+    assert not is_control("SELECT 1")
+    assert not is_control("SETTINGS")
