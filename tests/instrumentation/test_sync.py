@@ -57,12 +57,14 @@ def test_a_run_tells_what_it_did(log_events: LogEvents) -> None:
 def test_a_failure_is_told_and_passes_on(log_events: LogEvents) -> None:
     """The engine's exception arrives unchanged."""
     error = ConnectionError("hunter2")
-    with (
-        pytest.raises(ConnectionError) as caught,
-        sync_run(resource="calendar_list", kind="full", trigger="command", account=1) as run,
-    ):
-        run.page()
-        raise error
+
+    def engine() -> None:
+        with sync_run(resource="calendar_list", kind="full", trigger="command", account=1) as run:
+            run.page()
+            raise error
+
+    with pytest.raises(ConnectionError) as caught:
+        engine()
     assert caught.value is error
     assert_event(log_events, RUN, outcome="failed", is_success=0, error_type="ConnectionError", page_count=1)
     assert "hunter2" not in str(log_events)

@@ -1,0 +1,126 @@
+"""The heartbeat: starts, survives a fork, stops, and tells what logging has done."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from logging_pkg import start_heartbeat
+from logging_pkg.instrumentation.process import sample, stop_heartbeat
+from logging_pkg.testing import LogEvents, capture_events
+from logging_pkg.writer import get_writer
+from tests.writer.support import by_instance, program, read_events
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _stopped() -> Iterator[None]:
+    yield
+    stop_heartbeat()
+
+
+def wait_for(events: LogEvents, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(events) < count and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert len(events) >= count
+
+
+def heartbeats() -> int:
+    return sum(thread.name == "logging_pkg heartbeat" for thread in threading.enumerate())
+
+
+def test_it_beats_at_once_and_again_until_stopped() -> None:
+    """The first at the start, then one each interval, from one daemon thread however often it is started."""
+    with capture_events(heartbeat_interval_s=0.02) as events:
+        for _ in range(3):
+            start_heartbeat()
+        assert heartbeats() == 1
+        wait_for(events, 3)
+        stop_heartbeat()
+        count = len(events)
+        assert heartbeats() == 0
+    assert len(events) == count
+    assert {event["event"] for event in events} == {"process.sampled"}
+    assert {event["interval_s"] for event in events} == {0.02}
+    assert events[0]["pid"] == os.getpid()
+
+
+def test_an_interval_of_nought_is_off() -> None:
+    """No thread at all; one that runs ends when the interval becomes 0."""
+    with capture_events(heartbeat_interval_s=0):
+        start_heartbeat()
+        assert heartbeats() == 0
+    with capture_events(heartbeat_interval_s=0.01) as events:
+        start_heartbeat()
+        wait_for(events, 1)
+    deadline = time.monotonic() + 20
+    while heartbeats() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert heartbeats() == 0
+
+
+def test_switched_off_altogether_nothing_beats() -> None:
+    """METRICS_ENABLED off."""
+    with capture_events(heartbeat_interval_s=0.01, enabled=False) as events:
+        start_heartbeat()
+        assert heartbeats() == 0
+    assert events == []
+
+
+def test_a_sample_tells_the_process_and_its_logging() -> None:
+    """Sizes are of this process, counts are the writer's."""
+    with capture_events(strict=False) as events:
+        writer = get_writer()
+        writer.emit("log.message_recorded", {"logger": "l", "message": "m", "source": "s", "function": None})
+        writer.emit("no.such_event", {})
+        found = sample(15.0)
+    assert len(events) == 2
+    assert (found["written_count"], found["rejected_count"], found["failed_count"]) == (2, 1, 0)
+    assert 1_000_000 < found["rss_bytes"] < 100_000_000_000
+    assert found["cpu_user_s"] > 0
+    assert found["open_file_count"] >= 3
+    assert found["thread_count"] == threading.active_count()
+    assert found["uptime_s"] >= 0
+
+
+def test_a_forked_child_beats_on_its_own(tmp_path: Path) -> None:
+    """Parent and child each go on, under an instance of their own; a stopped heartbeat stays stopped in the child."""
+    body = """
+    import json, time
+    from logging_pkg.instrumentation.process import start_heartbeat, stop_heartbeat
+    from logging_pkg.writer import get_writer
+    start_heartbeat()
+    def beats():
+        deadline = time.monotonic() + 20
+        while get_writer().written < 3 and time.monotonic() < deadline:
+            time.sleep(0.005)
+    if not os.fork():
+        beats()
+        os._exit(0)
+    os.wait()
+    beats()
+    stop_heartbeat()
+    if not os.fork():
+        os._exit(threading.active_count() - 1)
+    print(json.dumps(os.waitstatus_to_exitcode(os.wait()[1])))
+    """
+    environment = {**os.environ, "LOGPIPE_SINK": "file", "LOGPIPE_DIRECTORY": str(tmp_path)}
+    environment["LOGPIPE_HEARTBEAT_INTERVAL_S"] = "0.02"
+    output = subprocess.check_output([sys.executable, "-c", program(body)], cwd=ROOT, env=environment, timeout=60)
+    assert json.loads(output) == 0
+    instances = by_instance(read_events(tmp_path))
+    assert len(instances) == 2
+    assert len({event["pid"] for events in instances.values() for event in events}) == 2
+    for events in instances.values():
+        assert len(events) >= 3
+        assert {event["event"] for event in events} == {"process.sampled"}
