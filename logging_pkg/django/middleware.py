@@ -253,7 +253,7 @@ def _path_of(request: HttpRequest) -> str | None:
     match = getattr(request, "resolver_match", None)
     if not allowed or match is None:
         return None
-    return fill_path(_named_template(match.route), match.kwargs, allowed)
+    return _ID_PARAMETER.sub("{id}", fill_path(_named_template(match.route), match.kwargs, allowed))
 
 
 def _user_id(request: HttpRequest) -> str | None:

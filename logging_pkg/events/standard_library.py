@@ -66,6 +66,9 @@ class StandardLibraryHandler(logging.Handler):
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     message = record.msg if isinstance(record.msg, str) else f"<{type(record.msg).__qualname__}>"
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None:
+        message = _without_text_of(error, message)
     fields: dict[str, Any] = {
         "logger": _text(record.name)[:200],
         "message": scrub(_text(message[:_MAX_MESSAGE_CHARACTERS])),
@@ -75,10 +78,19 @@ def _fields(record: logging.LogRecord) -> dict[str, Any]:
     if record.args and _may_tell_arguments(record.name):
         values = record.args.values() if isinstance(record.args, dict) else record.args
         fields["arguments"] = [_argument(value) for value in list(values)[:_MAX_ARGUMENTS]]
-    if record.exc_info and record.exc_info[1] is not None:
-        fields["error_type"], stack = describe_exception(record.exc_info[1])
+    if error is not None:
+        fields["error_type"], stack = describe_exception(error)
         fields["error_stack"] = _text(stack)
     return fields
+
+
+def _without_text_of(error: BaseException, message: str) -> str:
+    """A message without the exception's own, which may hold values: Django's django.security logs `str(error)`."""
+    try:
+        text = str(error)
+    except Exception:
+        return message
+    return message.replace(text, f"<{type(error).__qualname__}>") if len(text) > 3 or text == message else message
 
 
 def _text(value: str) -> str:

@@ -149,6 +149,17 @@ def test_exceptions_have_class_and_stack_without_their_message(log_events: LogEv
     assert "hunter2" not in str(event)
 
 
+def test_the_exceptions_own_text_is_taken_out_of_the_message(log_events: LogEvents) -> None:
+    """`log.error(str(error))` and `log.error(f"… {error}")` repeat what the exception says."""
+    try:
+        int("hunter2")
+    except ValueError as error:
+        logger.exception(str(error))  # noqa: TRY401
+        logger.exception(f"could not read it: {error}")  # noqa: G004, TRY401
+    assert [event["message"] for event in recorded(log_events)] == ["<ValueError>", "could not read it: <ValueError>"]
+    assert "hunter2" not in str(log_events)
+
+
 @pytest.mark.parametrize(
     "message",
     ["lone \ud800 surrogate", "nul \x00", "", "💥" * 10, ["list"], {"a": 1}, None, 5, ValueError("hunter2"), b"b"],

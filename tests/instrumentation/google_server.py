@@ -52,7 +52,7 @@ def serving() -> Iterator[GoogleServer]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _answer
+        do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815  (names of the standard library)
 
         def log_message(self, *_: object) -> None:
             return
