@@ -1,0 +1,93 @@
+"""`logpipe schema`, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from logging_pkg.schemas import load_registry
+from tests.samples import sample_lines
+
+LOGPIPE = [sys.executable, "-c", "from logging_pkg.cli import main; main()", "schema"]
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    answer = subprocess.run(
+        [*LOGPIPE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+    )
+    assert "Traceback" not in answer.stderr
+    return answer.returncode, answer.stdout, answer.stderr
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    registry = load_registry()
+    path = tmp_path / "good.ndjson"
+    path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in sample_lines(registry, "process.sampled")))
+    return path
+
+
+def test_a_valid_file_exits_0(good: Path) -> None:
+    """And says how many events there were."""
+    assert run("validate", good) == (0, "4 valid events, 0 problems in 1 file\n", "")
+
+
+def test_an_invalid_line_exits_1_and_is_named(good: Path, tmp_path: Path) -> None:
+    """All files are looked at, all problems shown."""
+    bad = tmp_path / "bad.ndjson"
+    bad.write_bytes(b"oops\n" + good.read_bytes().replace(b'"pid":', b'"pdi":', 1) + b'{"torn')
+    code, out, _ = run("validate", bad, good)
+    assert code == 1
+    assert f"{bad}:1: not JSON" in out
+    assert f'{bad}:2: process.sampled: unknown field "pdi" (did you mean "pid"?)' in out
+    assert f"{bad}:6: the last line is torn" in out
+    assert out.endswith("7 valid events, 5 problems in 2 files\n")
+
+
+def test_no_event_at_all_exits_1(tmp_path: Path) -> None:
+    """Nothing was validated."""
+    (tmp_path / "empty").write_bytes(b"")
+    assert run("validate", tmp_path / "empty")[:2] == (1, "0 valid events, 0 problems in 1 file\n")
+
+
+def test_a_file_that_cannot_be_read_exits_1(good: Path, tmp_path: Path) -> None:
+    """Missing, or a directory; the others are validated all the same."""
+    code, out, _ = run("validate", tmp_path / "missing", tmp_path, good)
+    assert code == 1
+    assert f"{tmp_path / 'missing'}: cannot be read: No such file or directory" in out
+    assert f"{tmp_path}: cannot be read: Is a directory" in out
+    assert "4 valid events, 2 problems in 3 files" in out
+
+
+def test_a_broken_schema_directory_is_one_line(good: Path, tmp_path: Path) -> None:
+    """Exit 1, and what to look at."""
+    code, out, err = run("validate", good, "--schemas", tmp_path / "nowhere")
+    assert (code, out) == (1, "")
+    assert err == f"logpipe: {tmp_path / 'nowhere'}: no such schema directory; check the setting SCHEMA_DIRECTORIES\n"
+
+
+def test_wrong_usage_exits_2() -> None:
+    """No file given."""
+    assert run("validate")[0] == 2
+
+
+def test_list_and_show() -> None:
+    """Every event is listed; one is shown with its envelope."""
+    registry = load_registry()
+    code, out, _ = run("list")
+    assert (code, len(out.splitlines())) == (0, len(registry.events))
+    code, out, _ = run("show", "http.request_finished")
+    assert (code, json.loads(out)) == (0, json.loads(json.dumps(registry.line_schema("http.request_finished"))))
+    code, out, err = run("show", "http.request_finishd")
+    assert (code, out) == (1, "")
+    assert err.startswith('logpipe: unknown event "http.request_finishd" (did you mean "http.request_finished"?)')

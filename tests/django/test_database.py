@@ -1,0 +1,201 @@
+"""Queries: counted exactly, wherever they run, and what is found in them."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.db.utils import OperationalError
+from django.test import AsyncClient, Client
+
+from logging_pkg.context import active, start_span
+from logging_pkg.instrumentation.database import watch_databases
+from logging_pkg.instrumentation.totals import MAX_STATEMENTS, Totals
+from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
+from tests.django import urls
+
+REQUEST = "http.request_finished"
+HERE = Path(__file__).resolve().parent
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def events() -> Iterator[LogEvents]:
+    """Captured, with these tests taken for the project's own code."""
+    with capture_events(project_roots=(HERE,)) as captured:
+        yield captured
+
+
+def line_of(view: Any, mark: str) -> str:
+    """`urls.py:<line>` of a view's marked line."""
+    lines, first = inspect.getsourcelines(view)
+    return f"urls.py:{first + next(number for number, line in enumerate(lines) if mark in line)}"
+
+
+@pytest.mark.parametrize("count", [0, 1, 10])
+def test_every_query_is_counted_once(client: Client, log_events: LogEvents, count: int) -> None:
+    """Count and time, per alias; none of it is ours."""
+    client.get(f"/queries/{count}/")
+    event = assert_event(log_events, REQUEST, query_count=count, duplicate_query_count=0)
+    assert sum(database["count"] for database in event["queries"]) == count
+    if count:
+        assert event["queries"][0]["alias"] == "default"
+        assert event["queries"][0]["time_ms"] == event["query_time_ms"] > 0
+    assert_no_event(log_events, "db.high_query_count_detected")
+
+
+def test_transactions_savepoints_and_batches(client: Client, log_events: LogEvents) -> None:
+    """BEGIN and SAVEPOINT do not count; bulk_create and executemany are one statement each."""
+    client.get("/writes/")
+    event = assert_event(log_events, REQUEST)
+    assert event["query_count"] == 6 + 1 + 1
+    assert event["duplicate_query_count"] == 5
+    assert_no_event(log_events, "db.n_plus_one_detected")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_200_queries_through_tasks_and_threads_are_counted_exactly(
+    async_client: AsyncClient, log_events: LogEvents
+) -> None:
+    """gather, sync_to_async in threads of their own, to_thread, and an executor that carries the context."""
+    await async_client.get("/gathered/")
+    assert_event(log_events, REQUEST, query_count=200, duplicate_query_count=198)
+
+
+def test_a_bare_executors_queries_belong_to_no_request(client: Client, log_events: LogEvents) -> None:
+    """Told in the documentation; they do no harm."""
+    client.get("/lost/")
+    assert_event(log_events, REQUEST, query_count=0)
+
+
+async def test_concurrent_requests_do_not_share_counts(async_client: AsyncClient, log_events: LogEvents) -> None:
+    """Each its own, though they are served side by side."""
+    import asyncio
+
+    await asyncio.gather(*(async_client.get(f"/queries/{count}/") for count in range(1, 9)))
+    assert sorted(event["query_count"] for event in log_events.named(REQUEST)) == list(range(1, 9))
+
+
+def test_n_plus_one_names_the_line(client: Client, events: LogEvents) -> None:
+    """More than 3 times the same SELECT: how often, its fingerprint, and the project's line that runs it."""
+    client.get("/n-plus-one/7/")
+    event = assert_event(events, "db.n_plus_one_detected", threshold=3, route="/n-plus-one/{count}/", alias="default")
+    assert event["count"] == 7
+    assert event["caller"] == line_of(urls.n_plus_one, "the N+1 line")
+    assert event["fingerprint"].startswith("SELECT ? AS ")
+    assert event["total_ms"] > 0
+    request = assert_event(events, REQUEST, query_count=7, duplicate_query_count=6)
+    assert event["span_id"] == request["span_id"]
+
+
+@pytest.mark.parametrize(("threshold", "found"), [(3, True), (4, False)])
+def test_the_n_plus_one_threshold(threshold: int, found: bool) -> None:
+    """More often than the threshold, not as often."""
+    with capture_events(n_plus_one_threshold=threshold) as events:
+        Client().get("/n-plus-one/4/")
+    assert bool(events.named("db.n_plus_one_detected")) is found
+
+
+@pytest.mark.parametrize(("count", "found"), [(10, False), (11, True)])
+def test_too_many_queries(client: Client, log_events: LogEvents, count: int, found: bool) -> None:
+    """More than 10 in one request."""
+    client.get(f"/queries/{count}/")
+    detected = log_events.named("db.high_query_count_detected")
+    assert bool(detected) is found
+    if found:
+        assert (detected[0]["query_count"], detected[0]["threshold"]) == (11, 10)
+        assert detected[0]["route"] == "/queries/{count}/"
+
+
+def test_findings_are_capped_and_the_rest_counted() -> None:
+    """30 N+1 patterns, 20 told, 10 and the high count dropped."""
+    with capture_events(max_findings=20) as events:
+        Client().get("/many-n-plus-ones/")
+    assert len(events.named("db.n_plus_one_detected")) == 20
+    assert_event(events, REQUEST, query_count=120, findings_dropped=11)
+
+
+def test_a_slow_query_is_told_at_once_without_its_parameters(client: Client) -> None:
+    """Duration, fingerprint, caller and route; the request's event follows."""
+    connection.ensure_connection()
+    connection.connection.create_function("slowly", 1, lambda text: time.sleep(0.02) or text)
+    with capture_events(slow_query_threshold_ms=10, project_roots=(HERE,)) as events:
+        client.get("/slow/")
+    event = assert_event(
+        events,
+        "db.slow_query_detected",
+        count=1,
+        operation="select",
+        fingerprint="SELECT slowly(?…)",
+        alias="default",
+        route="/slow/",
+        threshold_ms=10,
+        caller=line_of(urls.slow, "the slow line"),
+    )
+    assert event["duration_ms"] > 10
+    assert events.index(event) < events.index(events.named(REQUEST)[0])
+    assert "hunter2" not in str(events)
+
+
+def test_a_failing_query_counts_and_its_error_passes(client: Client, log_events: LogEvents) -> None:
+    """The database's exception is untouched."""
+    with pytest.raises(OperationalError, match="no such table"):
+        client.get("/broken-query/")
+    assert_event(log_events, REQUEST, query_count=1, error_type="django.db.utils.OperationalError")
+
+
+def test_watching_twice_counts_once(client: Client, log_events: LogEvents) -> None:
+    """Idempotent, and in front of Django's own wrappers, which leave with pop()."""
+    watch_databases()
+    watch_databases()
+    with connection.execute_wrapper(lambda execute, *arguments: execute(*arguments)):
+        client.get("/queries/3/")
+    client.get("/queries/3/")
+    assert [event["query_count"] for event in log_events.named(REQUEST)] == [3, 3]
+
+
+def test_nothing_is_added_to_the_queries(client: Client, django_assert_num_queries: Any) -> None:
+    """Django counts what the view runs, and no more."""
+    with django_assert_num_queries(3):
+        client.get("/queries/3/")
+
+
+def test_a_repeated_statement_is_remembered_within_bounds() -> None:
+    """Of more than 2,000 different statements all are counted, and no more remembered."""
+    totals = Totals()
+    for number in range(MAX_STATEMENTS + 500):
+        totals.add_query("default", "sqlite", f"SELECT {number}", 1)
+    assert totals.query_count == MAX_STATEMENTS + 500
+    assert len(totals.databases["default"].statements) == MAX_STATEMENTS
+
+
+def test_several_databases_are_told_apart(log_events: LogEvents) -> None:
+    """Per alias, and together."""
+    from logging_pkg.instrumentation.http_request import RequestWatch
+
+    watch = RequestWatch("GET", lambda: "/", lambda _: None, "127.0.0.1")
+    for alias in ("default", "replica", "replica"):
+        watch.totals.add_query(alias, "sqlite", "SELECT 1", 1_000_000)
+    watch.finish(status=200, response_bytes=0)
+    watch.finish(status=500, response_bytes=0)
+    event = assert_event(log_events, REQUEST, count=1, query_count=3, query_time_ms=3.0, duplicate_query_count=1)
+    assert event["queries"] == [
+        {"alias": "default", "count": 1, "time_ms": 1.0},
+        {"alias": "replica", "count": 2, "time_ms": 2.0},
+    ]
+
+
+def test_orm_results_are_untouched(client: Client) -> None:
+    """What a query returns is what it returned before."""
+    User.objects.create(username="a")
+    Group.objects.create(name="g")
+    with active(start_span("request", totals=Totals())) as span:
+        assert list(User.objects.values_list("username", flat=True)) == ["a"]
+        assert Group.objects.filter(name="g").update(name="h") == 1
+    assert span.totals.query_count == 2
