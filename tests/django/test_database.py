@@ -160,6 +160,20 @@ def test_watching_twice_counts_once(client: Client, log_events: LogEvents) -> No
     assert [event["query_count"] for event in log_events.named(REQUEST)] == [3, 3]
 
 
+def test_installed_under_a_wrapper_of_the_projects_it_stays() -> None:
+    """`execute_wrapper` leaves with pop(): it must take its own wrapper, not ours."""
+
+    def theirs(execute: Any, *arguments: Any) -> Any:
+        return execute(*arguments)
+
+    before = list(connection.execute_wrappers)
+    connection.execute_wrappers.clear()
+    with connection.execute_wrapper(theirs):
+        watch_databases()
+    assert connection.execute_wrappers == before
+    assert theirs not in connection.execute_wrappers
+
+
 def test_nothing_is_added_to_the_queries(client: Client, django_assert_num_queries: Any) -> None:
     """Django counts what the view runs, and no more."""
     with django_assert_num_queries(3):

@@ -127,6 +127,15 @@ def test_a_hostile_message_of_many_megabytes_costs_no_time(log_events: LogEvents
     assert event.get("shortened_fields") == ["message"] or len(event["message"]) < MAX_LINE_BYTES
 
 
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "@", "a@", "a.", "?", "?=", "token", "token ", "password_", "://", ":", "eyJ", "-", "0", "a@b.", "A:b"],
+)
+def test_scrubbing_takes_linear_time(piece: str) -> None:
+    """300,000 characters of anything are done at once; a square of them would outlast the test's own time limit."""
+    assert len(scrub(piece * (300_000 // len(piece)))) <= 310_000 * 10
+
+
 def test_an_fstring_is_scrubbed_in_the_event(log_events: LogEvents) -> None:
     """What the template should not hold is gone from the line."""
     address = "bob@example.com"

@@ -54,9 +54,14 @@ def test_a_capture_inside_a_capture(log_events: LogEvents) -> None:
 def test_settings_hold_for_the_block_only() -> None:
     """Overrides are undone, also after an error; a wrong one is refused before anything is changed."""
     before, writer = conf.settings(), get_writer()
-    with pytest.raises(ZeroDivisionError), capture_events(max_findings=3, strict=False):
-        assert (conf.settings().max_findings, conf.settings().strict) == (3, False)
-        raise ZeroDivisionError
+
+    def failing() -> None:
+        with capture_events(max_findings=3, strict=False):
+            assert (conf.settings().max_findings, conf.settings().strict) == (3, False)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
     assert conf.settings() is before
     assert get_writer() is writer
     with pytest.raises(TypeError), capture_events(no_such_setting=1):

@@ -180,7 +180,7 @@ def test_what_cannot_be_cut_is_rejected_with_its_size() -> None:
     assert "cannot be cut to a line of 600" in sink.events[0]["problems"][0]
 
 
-@pytest.mark.parametrize("letter", ["k", "é", "😀"])
+@pytest.mark.parametrize("letter", ["k", "😀", "\x01", '"'])
 def test_a_rejection_fits_into_a_line_of_stdout(letter: str) -> None:
     """Ten long problems are more than 4,096 bytes; the list is cut so that the line stays atomic in a pipe."""
 
@@ -193,4 +193,5 @@ def test_a_rejection_fits_into_a_line_of_stdout(letter: str) -> None:
     writer.emit("log.message_recorded", {**MESSAGE, **{f"{letter * 250}{number}": 1 for number in range(10)}})
     assert sink.events[0]["event"] == "logging.event_rejected"
     assert sink.events[0]["problem_count"] == 10
+    assert ("shortened_fields" in sink.events[0]) == (letter == "\x01")
     assert len(sink.lines[0]) <= MAX_STDOUT_LINE_BYTES
