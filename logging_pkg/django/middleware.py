@@ -32,6 +32,9 @@ CLIENT_CLOSED_REQUEST = 499
 #: Statuses whose responses have no body (RFC 9110).
 _BODILESS = frozenset({204, 304})
 
+#: A longer Content-Length is no length, and no 64-bit number: anybody could send it to keep a request out of the log.
+_MAX_LENGTH_DIGITS = 18
+
 _PARAMETER = re.compile(r"<(?:[^<>:]+:)?([^<>:]*)>")
 _ID_PARAMETER = re.compile(r"\{(?:id|pk|uuid|\w+_(?:id|pk|uuid))\}")
 
@@ -214,12 +217,12 @@ def _finish(
 ) -> None:
     no_response = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500
     with faults_kept_in():
-        length = request.META.get("CONTENT_LENGTH") or ""
+        length = str(request.META.get("CONTENT_LENGTH") or "")
         watch.finish(
             status=response.status_code if response is not None else no_response,
             outcome=outcome,
             response_bytes=response_bytes,
-            request_bytes=int(length) if str(length).isdecimal() else None,
+            request_bytes=int(length) if length.isdecimal() and len(length) <= _MAX_LENGTH_DIGITS else None,
             path=_path_of(request),
             user_id=_user_id(request),
             is_streaming=bool(response is not None and response.streaming),

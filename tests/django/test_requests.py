@@ -194,7 +194,7 @@ def test_an_unregistered_method_is_other(client: Client, log_events: LogEvents) 
     assert_event(log_events, REQUEST, method="OTHER")
 
 
-@pytest.mark.parametrize("length", ["", "abc", "-5", "²"])
+@pytest.mark.parametrize("length", ["", "abc", "-5", "²", "9" * 30, "9" * 5000])
 def test_a_nonsense_content_length_is_not_announced(client: Client, log_events: LogEvents, length: str) -> None:
     """Neither an error nor a number."""
     client.get("/", CONTENT_LENGTH=length)
