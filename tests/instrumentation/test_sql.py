@@ -23,6 +23,7 @@ from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_o
         ("SELECT 'secret", "SELECT ?"),
         ("SELECT x'5EC2E7', 0x5EC2E7, 1.5e-7, -3, a-1, col2", "SELECT ?, ?, ?, ?, a-?, col2"),
         ("SELECT $tag$ secret", "SELECT ?"),
+        ("SELECT .54321, -.5e3, 1_000_000, 0b1_01, t.a1, a[1]", "SELECT ?, ?, ?, ?, t.a1, a[?]"),
     ],
 )
 def test_a_fingerprint_has_no_literal(sql: str, expected: str) -> None:
