@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from typing import Any
 
 from logging_pkg import conf
@@ -67,8 +68,10 @@ class StandardLibraryHandler(logging.Handler):
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     message = record.msg if isinstance(record.msg, str) else f"<{type(record.msg).__qualname__}>"
     error = record.exc_info[1] if record.exc_info else None
-    if error is not None:
-        message = _without_text_of(error, message)
+    # Without exc_info as well: `log.error(f"failed: {error}")` within `except` carries the text of what is handled.
+    handled = error or sys.exc_info()[1]
+    if handled is not None:
+        message = _without_text_of(handled, message)
     fields: dict[str, Any] = {
         "logger": _text(record.name)[:200],
         "message": scrub(_text(message[:_MAX_MESSAGE_CHARACTERS])),

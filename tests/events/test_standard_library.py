@@ -253,3 +253,15 @@ def test_logging_near_the_recursion_limit_does_not_break_the_logger(log_events: 
         time.sleep(0)
     logger.info("after")
     assert recorded(log_events)[-1]["message"] == "after"
+
+
+def test_the_text_of_the_exception_being_handled_stays_out(log_events: LogEvents) -> None:
+    """Formatted into the message by the caller, as much code does, without exc_info."""
+    try:
+        int("4111-1111")
+    except ValueError as error:
+        logger.warning("no number: " + str(error))  # noqa: G003
+        logger.warning(str(error))
+    logger.warning("later")
+    assert [event["message"] for event in recorded(log_events)] == ["no number: <ValueError>", "<ValueError>", "later"]
+    assert not any("error_type" in event for event in recorded(log_events))
