@@ -160,6 +160,7 @@ class Delivery:
         while True:
             try:
                 while not self._client.ready():
+                    self._tell(f"{self._client.url} is not ready")
                     self._back_off()
                 self._pause(settle_s)
                 stored = stored_event_ids(self._client, items, flush_before_ns, self._pause)
@@ -176,10 +177,14 @@ class Delivery:
         self._wait_after(error)
 
     def _wait_after(self, error: LokiError) -> None:
+        self._tell(str(error))
+        self._back_off()
+
+    def _tell(self, why: str) -> None:
+        """Say once that nothing is shipped, until it is again."""
         if not self._is_failing:
             self._is_failing = True
-            self._notify(f"not shipping: {error}. Trying again until it works; the files keep the events")
-        self._back_off()
+            self._notify(f"not shipping: {why}. Trying again until it works; the files keep the events")
 
     def _succeeded(self) -> None:
         self._delay_s = self._policy.first_delay_s
