@@ -26,5 +26,10 @@ def main() -> None:
     except LogpipeError as error:
         print(f"logpipe: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+    except OSError as error:
+        # A directory that cannot be made, a file that may not be read: where no command says it better.
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"logpipe: {place}{error.strerror or error}", file=sys.stderr)
+        raise SystemExit(1) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None

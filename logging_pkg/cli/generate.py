@@ -29,7 +29,8 @@ def generate(
     path = root / RECORDING_RULES
     expected = recording_rules(load_registry(schemas or ()))
     try:
-        found = path.read_text(encoding="utf-8") if path.exists() else ""
+        # What is no text is out of date like any other.
+        found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         if check:
             _compare(found, expected)
         elif found != expected:

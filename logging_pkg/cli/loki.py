@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import ConfigurationError, StackError
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.stack.state import read_state
 
@@ -34,4 +35,19 @@ def loki_client(url: str | None) -> LokiClient:
         if server is None or server.url is None:
             raise StackError("no Loki known: start one with `logpipe stack up`, or give --loki-url")
         url = server.url
-    return LokiClient(url)
+    return LokiClient(checked_url(url))
+
+
+def checked_url(url: str) -> str:
+    """The address as it is.
+
+    Raises:
+        ConfigurationError: it is none; retrying would not mend it.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return url
+    except ValueError:
+        pass
+    raise ConfigurationError(f"Loki's address is {url!r}, expected scheme, host and port: http://127.0.0.1:3100")

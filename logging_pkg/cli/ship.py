@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.loki import checked_url
 from logging_pkg.conf import Settings, configure
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.schemas import load_registry
@@ -70,6 +71,7 @@ def ship(
     What cannot be shipped goes to dead-letter.ndjson in the state directory, with the reason. Start it again after any
     crash: it asks Loki what of its last batch is stored and sends the rest.
     """
+    checked_url(loki_url)
     settings = Settings.from_environ()
     directory = directory or settings.directory
     # A failing report of its own must not stop it, so it is never strict; its service name is fixed.
@@ -118,8 +120,8 @@ def vector_config(
     registry = load_registry(Settings.from_environ().schema_directories)
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        _say(f"{path}: cannot be read: {error.strerror}")
+    except (OSError, UnicodeDecodeError) as error:
+        _say(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
         raise typer.Exit(1) from None
     renewed = render_declared_events(registry, text)
     if renewed == text:

@@ -1,0 +1,54 @@
+"""What a user gets wrong is said in one line, without a traceback and without a wait."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOGPIPE = [sys.executable, "-c", "from logging_pkg.cli import main; main()"]
+
+
+def run(cwd: Path, *arguments: str) -> tuple[int, str]:
+    answer = subprocess.run(
+        [*LOGPIPE, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, env={**os.environ, "NO_COLOR": "1"}
+    )
+    assert "Traceback" not in answer.stderr
+    return answer.returncode, answer.stderr
+
+
+@pytest.mark.parametrize("url", ["bogus", "127.0.0.1:3100", "http://", "ftp://loki:3100", "http://loki:port"])
+@pytest.mark.parametrize("command", [("ship", "--drain"), ("trace", "0192f0c1")], ids=lambda command: command[0])
+def test_what_is_no_address_is_refused_at_once(tmp_path: Path, command: tuple[str, ...], url: str) -> None:
+    """Instead of being tried again for ever."""
+    code, error = run(tmp_path, *command, "--loki-url", url)
+    assert code == 1
+    assert f"Loki's address is {url!r}, expected scheme, host and port" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """Whatever command it is for."""
+    (tmp_path / "file").touch()
+    code, error = run(tmp_path, "stack", "up", "--directory", "file/stack")
+    assert code == 1
+    assert error.startswith("logpipe: ")
+    assert "file/stack/log: Not a directory" in error
+
+
+def test_files_that_are_no_text(tmp_path: Path) -> None:
+    """Rules are written anew; vector.toml, written by hand, is left alone."""
+    (tmp_path / "loki" / "rules").mkdir(parents=True)
+    rules, vector = tmp_path / "loki" / "rules" / "recording.yaml", tmp_path / "vector.toml"
+    for path in (rules, vector):
+        path.write_bytes(b"\xff\xfe\x00")
+    assert run(tmp_path, "generate", "--check")[0] == 1
+    assert run(tmp_path, "generate")[0] == 0
+    assert rules.read_text(encoding="utf-8").startswith("#")
+    code, error = run(tmp_path, "vector-config")
+    assert code == 1
+    assert "vector.toml: cannot be read" in error
+    assert vector.read_bytes() == b"\xff\xfe\x00"
