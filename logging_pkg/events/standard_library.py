@@ -58,11 +58,25 @@ class StandardLibraryHandler(logging.Handler):
             # Django logs 4xx and 5xx after the middleware has returned; its records carry the request.
             span = getattr(getattr(record, "request", None), REQUEST_ATTRIBUTE, None)
             get_writer().emit("log.message_recorded", _fields(record), _level(record.levelno), span)
+            _keep_last_resort(record)
         except LogpipeError:
             # Even in strict mode: code that merely logs must not fail because of us. The writer has counted it.
             return
         except Exception:
             self.handleError(record)
+
+
+def _keep_last_resort(record: logging.LogRecord) -> None:
+    """Write what logging would have written to stderr, had our handler not been the only one."""
+    last_resort = logging.lastResort
+    if last_resort is None or record.levelno < last_resort.level:
+        return
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None:
+        if any(not isinstance(handler, StandardLibraryHandler) for handler in logger.handlers):
+            return
+        logger = logger.parent if logger.propagate else None
+    last_resort.handle(record)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
@@ -125,15 +139,20 @@ def _level(number: int) -> str:
 def install_handler() -> StandardLibraryHandler:
     """Attach one handler to the root logger and to every logger that does not propagate to it. Idempotent.
 
-    A logger that stops propagating later is reached by calling this again. Existing handlers stay: a console handler
-    of the project's is the project's business.
+    A logger that stops propagating later is reached by calling this again. Existing handlers stay as they are and get
+    the records they got: lowering the root logger's level, which our handler needs, is made up for in theirs, and where
+    nothing else handles a record, `logging.lastResort` goes on writing warnings to stderr.
     """
     handler = next((h for h in logging.root.handlers if isinstance(h, StandardLibraryHandler)), None)
     if handler is None:
         handler = StandardLibraryHandler()
         logging.root.addHandler(handler)
     handler.setLevel(conf.settings().log_level.upper())
-    if logging.root.level > handler.level or logging.root.level == logging.NOTSET:
+    former = logging.root.level
+    if former > handler.level or former == logging.NOTSET:
+        for other in logging.root.handlers:
+            if other is not handler and other.level < former:
+                other.setLevel(former)
         logging.root.setLevel(handler.level)
     for logger in list(logging.root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger) and not _reaches_root(logger) and handler not in logger.handlers:
