@@ -120,6 +120,10 @@ def print_report(
     _story(console, events, report)
     console.print()
     _completeness(console, measure_completeness(reader.loki, logs, pipeline_start_ns, reader.end_ns), report)
+    failed = reader.number(
+        'max(max_over_time({event="process.sampled"} | json value="failed_count" | unwrap value [RANGE]))'
+    )
+    report.require(failed == 0, f"{failed:.0f} events that could not be written")
     return report
 
 
@@ -297,6 +301,8 @@ def _completeness(console: Console, result: Completeness, report: Report) -> Non
     report.require(result.written > 0, "written events")
     report.require(result.lost == 0, f"{result.lost} events in the store")
     report.require(result.repeated == 0, f"single storage of {result.repeated} events")
+    report.require(result.deleted == 0, f"{result.deleted} events deleted before they were shipped")
+    report.require(result.uncounted == 0, f"{result.uncounted} events in the metric query's count")
 
 
 def _vector(reader: Reader, expression: str) -> list[Any]:

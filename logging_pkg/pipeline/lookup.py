@@ -113,13 +113,15 @@ def measure_completeness(client: LokiClient, directory: Path, start_ns: int, end
     Raises:
         LokiError: Loki could not be asked.
     """
+    seconds = max(1, -(-(end_ns - start_ns) // _SECOND))
+    # A metric query's range is whole seconds; both queries have to look at the same ones.
+    start_ns = end_ns - seconds * _SECOND
     seqs: dict[str, set[int]] = defaultdict(set)
     deleted: dict[str, set[int]] = defaultdict(set)
     for event in stored_events(client, start_ns, end_ns):
         seqs[event["instance_id"]].add(event["seq"])
         if event["event"] == "logging.file_deleted" and event["lost_first_seq"] is not None:
             deleted[event["file_instance_id"]].update(range(event["lost_first_seq"], event["lost_last_seq"] + 1))
-    seconds = max(1, -(-(end_ns - start_ns) // _SECOND))
     counted = client.query(
         f'sum by (instance_id) (count_over_time({_ALL_STREAMS} | json instance_id="instance_id" [{seconds}s]))', end_ns
     )

@@ -43,6 +43,14 @@ def test_what_was_deleted_on_purpose_is_counted_apart() -> None:
     """A disk limit is no loss of the pipeline, but it is no silence either."""
     result = completeness({"a": 4}, {"a": Stored({3, 4}, 2)}, {"a": {1, 2}})
     assert (result.deleted, result.lost) == (2, 0)
+    assert not result.is_complete
+
+
+def test_a_count_too_small_does_not_hide_a_repetition_elsewhere() -> None:
+    """One instance stored twice, another that the metric query did not see: both are told."""
+    result = completeness({"a": 1, "b": 1}, {"a": Stored({1}, 2), "b": Stored({1}, 0)})
+    assert (result.repeated, result.uncounted) == (1, 1)
+    assert not result.is_complete
 
 
 def test_instances_are_summed() -> None:
