@@ -20,6 +20,9 @@ from logging_pkg.schemas import conventions
 
 ENVIRONMENT_PREFIX = "LOGPIPE_"
 
+#: Two heartbeats have to fit into the minute of silence that the alert AppDown (loki/rules/alerts.yaml) waits for.
+MAX_HEARTBEAT_INTERVAL_S = 30.0
+
 _MIB = 1024 * 1024
 #: What a web server passes on of a header name: an underscore would be dropped or confused with a dash.
 _HEADER_PATTERN = re.compile(r"[A-Za-z0-9-]+")
@@ -162,6 +165,11 @@ class Settings:
             number = getattr(self, item.name)
             if isinstance(number, int | float) and not (math.isfinite(number) and number >= 0):
                 raise ConfigurationError(f"{item.name} is {number}, expected a number from 0")
+        if self.heartbeat_interval_s > MAX_HEARTBEAT_INTERVAL_S:
+            raise ConfigurationError(
+                f"heartbeat_interval_s is {self.heartbeat_interval_s:g}, expected 0 to {MAX_HEARTBEAT_INTERVAL_S:g}: "
+                "the alert AppDown takes a minute of silence for a service that is down"
+            )
         if self.correlation_header and _HEADER_PATTERN.fullmatch(self.correlation_header) is None:
             raise ConfigurationError(
                 f"correlation_header is {self.correlation_header!r}, expected letters, digits and dashes, or nothing"

@@ -56,6 +56,7 @@ def test_overrides_win_over_the_environment() -> None:
         ("LOGPIPE_FILE_MAX_BYTES", "64 MB", "expected int"),
         ("LOGPIPE_HEARTBEAT_INTERVAL_S", "often", "expected float"),
         ("LOGPIPE_HEARTBEAT_INTERVAL_S", "nan", "heartbeat_interval_s is nan, expected a number from 0"),
+        ("LOGPIPE_HEARTBEAT_INTERVAL_S", "45", "heartbeat_interval_s is 45, expected 0 to 30: the alert AppDown"),
         ("LOGPIPE_HEARTBEAT_INTERVAL_S", "-1", "heartbeat_interval_s is -1.0, expected a number from 0"),
         ("LOGPIPE_MAX_FINDINGS", "-1", "max_findings is -1"),
         ("LOGPIPE_SERVICE_NAME", "My Shop", "service_name is 'My Shop', expected to match"),

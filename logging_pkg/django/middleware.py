@@ -117,7 +117,9 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
     if header and header not in response.headers:
         response.headers[header] = watch.span.correlation_id
     if not response.streaming:
-        _finish(watch, request, response, response_bytes=len(response.content))  # type: ignore[attr-defined]
+        # The server strips the body of an answer to HEAD.
+        size = 0 if request.method == "HEAD" else len(response.content)  # type: ignore[attr-defined]
+        _finish(watch, request, response, response_bytes=size)
         return response
     stream = _Stream(watch, request, response)
     # Past the property's setter, which would drop a FileResponse's file and with it the server's sendfile.

@@ -25,7 +25,7 @@ from googleapiclient.http import HttpRequest
 from logging_pkg import conf
 from logging_pkg.context import Span, active, current_headers, start_span
 from logging_pkg.events.stacks import error_type_of
-from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.identity import account_hash_of
 from logging_pkg.instrumentation.totals import Totals, milliseconds
 
@@ -189,7 +189,8 @@ class InstrumentedHttp(httplib2.Http):  # type: ignore[misc]
             failure = error
             raise
         finally:
-            self._attempt.finish(answer, failure)
+            with faults_kept_in():
+                self._attempt.finish(answer, failure)
             self._attempt = outer
             if _call.get() is not call:
                 call.flush(None)

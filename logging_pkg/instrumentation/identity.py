@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from functools import lru_cache
+from uuid import UUID
 
 from logging_pkg import conf
 
@@ -16,9 +17,14 @@ _DEVELOPMENT_KEY = b"logging_pkg development"
 
 
 def user_id_of(primary_key: object) -> str:
-    """A user's primary key as text; its keyed hash (32 hex digits) where a key file is set."""
+    """A user's primary key as text; its keyed hash (32 hex digits) where a key file is set.
+
+    A key that is neither a number nor a UUID may be a name or an e-mail address: it is hashed in any case.
+    """
     key = conf.settings().identity_key
-    return _hash(key, str(primary_key)) if key else str(primary_key)[:64]
+    if not key and isinstance(primary_key, int | UUID):
+        return str(primary_key)
+    return _hash(key or _DEVELOPMENT_KEY, str(primary_key))
 
 
 def account_hash_of(account: object) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from logging_pkg.context import active, current_span, start_span
 from logging_pkg.events.stacks import error_type_of
-from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.identity import account_hash_of
 from logging_pkg.instrumentation.totals import Totals, milliseconds
 
@@ -89,23 +89,24 @@ def sync_run(
         failure = error
         raise
     finally:
-        emit_safely(
-            "sync.run_finished",
-            {
-                "resource": resource,
-                "kind": run.kind,
-                "trigger": trigger,
-                "outcome": "failed" if failure else "ok",
-                "is_success": int(failure is None),
-                "duration_ms": milliseconds(time.perf_counter_ns() - started),
-                "account_hash": account_hash_of(account),
-                "calendar_hash": account_hash_of(calendar) if calendar is not None else None,
-                **run.fields(),
-                "api_call_count": totals.api_calls,
-                "quota_units": totals.quota_units,
-                "query_count": totals.query_count,
-                "query_time_ms": milliseconds(totals.query_nanoseconds),
-                "error_type": error_type_of(failure) if failure else None,
-            },
-            span,
-        )
+        with faults_kept_in():
+            emit_safely(
+                "sync.run_finished",
+                {
+                    "resource": resource,
+                    "kind": run.kind,
+                    "trigger": trigger,
+                    "outcome": "failed" if failure else "ok",
+                    "is_success": int(failure is None),
+                    "duration_ms": milliseconds(time.perf_counter_ns() - started),
+                    "account_hash": account_hash_of(account),
+                    "calendar_hash": account_hash_of(calendar) if calendar is not None else None,
+                    **run.fields(),
+                    "api_call_count": totals.api_calls,
+                    "quota_units": totals.quota_units,
+                    "query_count": totals.query_count,
+                    "query_time_ms": milliseconds(totals.query_nanoseconds),
+                    "error_type": error_type_of(failure) if failure else None,
+                },
+                span,
+            )

@@ -188,6 +188,12 @@ def test_switched_off_the_middleware_is_not_there() -> None:
     assert events == []
 
 
+def test_an_answer_to_head_has_no_body_bytes(client: Client, log_events: LogEvents) -> None:
+    """The view's body is not sent."""
+    client.head("/items/1/")
+    assert_event(log_events, "http.request_finished", method="HEAD", response_size_bytes=0)
+
+
 def test_an_unregistered_method_is_other(client: Client, log_events: LogEvents) -> None:
     """Whatever a client sends as method."""
     client.generic("BREW", "/")
