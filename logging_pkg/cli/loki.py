@@ -29,13 +29,17 @@ def loki_client(url: str | None) -> LokiClient:
     Raises:
         StackError: neither is there; the message says how to give one.
     """
+    url = url or stack_url()
     if url is None:
-        state = read_state(STACK_DIRECTORY)
-        server = state.servers.get("loki") if state is not None else None
-        if server is None or server.url is None:
-            raise StackError("no Loki known: start one with `logpipe stack up`, or give --loki-url")
-        url = server.url
+        raise StackError("no Loki known: start one with `logpipe stack up`, or give --loki-url")
     return LokiClient(checked_url(url))
+
+
+def stack_url() -> str | None:
+    """The address of the Loki that `logpipe stack` runs in this directory, if it does."""
+    state = read_state(STACK_DIRECTORY)
+    server = state.servers.get("loki") if state is not None else None
+    return server.url if server is not None else None
 
 
 def checked_url(url: str) -> str:

@@ -47,9 +47,13 @@ def validate(files: list[Path], schemas: Directories = None) -> None:
         found_problems, found_events = _validate(file, registry)
         problems += found_problems
         events += found_events
-    print(f"{events} valid events, {problems} problems in {len(files)} file{'s' if len(files) != 1 else ''}")
+    print(f"{_count(events, 'valid event')}, {_count(problems, 'problem')} in {_count(len(files), 'file')}")
     if problems or not events:
         raise typer.Exit(1)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _validate(file: Path, registry: Registry) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from logging_pkg.cli.loki import checked_url
+from logging_pkg.cli.loki import checked_url, stack_url
 from logging_pkg.conf import Settings, configure
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.schemas import load_registry
@@ -21,12 +21,19 @@ from logging_pkg.shipper.vector_config import render_declared_events
 from logging_pkg.writer import Writer, set_writer
 
 SERVICE_NAME = "logpipe-shipper"
+#: Loki's own default port.
+DEFAULT_LOKI_URL = "http://127.0.0.1:3100"
 
 
 def ship(
     loki_url: Annotated[
-        str, typer.Option("--loki-url", envvar="LOGPIPE_LOKI_URL", help="Scheme, host and port of Loki.")
-    ] = "http://127.0.0.1:3100",
+        str | None,
+        typer.Option(
+            "--loki-url",
+            envvar="LOGPIPE_LOKI_URL",
+            help="Scheme, host and port of Loki. Default: that of `logpipe stack`, else http://127.0.0.1:3100.",
+        ),
+    ] = None,
     directory: Annotated[
         Path | None, typer.Option(help="Where the event files are. Default: LOGPIPE_DIRECTORY, else .logpipe/logs.")
     ] = None,
@@ -71,7 +78,7 @@ def ship(
     What cannot be shipped goes to dead-letter.ndjson in the state directory, with the reason. Start it again after any
     crash: it asks Loki what of its last batch is stored and sends the rest.
     """
-    checked_url(loki_url)
+    loki_url = checked_url(loki_url or stack_url() or DEFAULT_LOKI_URL)
     settings = Settings.from_environ()
     directory = directory or settings.directory
     # A failing report of its own must not stop it, so it is never strict; its service name is fixed.
