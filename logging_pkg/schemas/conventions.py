@@ -13,8 +13,6 @@ from typing import Final
 STREAM_LABELS: Final = ("service_name", "env", "event")
 #: Loki structured metadata: what people search by.
 STRUCTURED_METADATA: Final = ("level", "event_id", "correlation_id", "request_id", "sync_id", "api_call_id")
-#: Units of work that have an ID of their own in the envelope, outermost first.
-UNIT_ID_FIELDS: Final = ("request_id", "sync_id", "api_call_id")
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 
