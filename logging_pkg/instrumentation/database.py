@@ -18,7 +18,7 @@ from logging_pkg.context import current_span
 from logging_pkg.instrumentation.caller import project_caller
 from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_of
-from logging_pkg.instrumentation.totals import Totals, milliseconds
+from logging_pkg.instrumentation.totals import Totals, milliseconds, unattributed
 
 _clock = time.perf_counter_ns
 
@@ -56,6 +56,8 @@ def _record(connection: Any, sql: Any, nanoseconds: int) -> None:
         totals: Totals | None = current_span().totals
         if totals is not None:
             totals.add_query(connection.alias, connection.vendor, text, nanoseconds)
+        else:
+            unattributed.add_query()
         if nanoseconds > conf.settings().slow_query_threshold_ms * 1_000_000:
             _report_slow(connection, text, nanoseconds, totals)
     except Exception as error:

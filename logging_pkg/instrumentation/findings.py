@@ -12,9 +12,9 @@ from logging_pkg.instrumentation.sql import fingerprint, operation_of
 from logging_pkg.instrumentation.totals import Totals, milliseconds
 
 
-def report_findings(totals: Totals, span: Span) -> None:
-    """Emit the findings of a finished unit."""
-    settings = conf.settings()
+def report_n_plus_one(totals: Totals, span: Span) -> None:
+    """Emit what a finished unit repeated."""
+    threshold = conf.settings().n_plus_one_threshold
     for alias, database, sql, statement in totals.repeated():
         # A repeated write is a loop of writes; only repeated reads are what N+1 names.
         if operation_of(sql) != "select" or not totals.take_finding():
@@ -26,20 +26,25 @@ def report_findings(totals: Totals, span: Span) -> None:
                 "vendor": database.vendor,
                 "fingerprint": fingerprint(sql, database.vendor),
                 "count": statement.count,
-                "threshold": settings.n_plus_one_threshold,
+                "threshold": threshold,
                 "total_ms": milliseconds(statement.nanoseconds),
                 "caller": statement.caller,
                 "route": totals.route(),
             },
             span,
         )
+
+
+def report_query_count(totals: Totals, span: Span) -> None:
+    """Say that a finished request ran too many queries."""
+    threshold = conf.settings().query_count_threshold
     query_count = totals.query_count
-    if query_count > settings.query_count_threshold and totals.take_finding():
+    if query_count > threshold and totals.take_finding():
         emit_safely(
             "db.high_query_count_detected",
             {
                 "query_count": query_count,
-                "threshold": settings.query_count_threshold,
+                "threshold": threshold,
                 "query_time_ms": milliseconds(totals.query_nanoseconds),
                 "route": totals.route(),
             },

@@ -25,9 +25,9 @@ from logging_pkg.context import (
     start_span,
 )
 from logging_pkg.events.stacks import describe_exception
-from logging_pkg.instrumentation.findings import report_findings
+from logging_pkg.instrumentation.findings import report_n_plus_one, report_query_count
 from logging_pkg.instrumentation.guard import emit_safely
-from logging_pkg.instrumentation.totals import Totals, milliseconds
+from logging_pkg.instrumentation.totals import Totals, cache_fields, milliseconds, unattributed
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -68,6 +68,7 @@ class RequestWatch:
             "request", totals=self.totals, correlation_id=correlation_id, parent_span_id=parent
         )
         self._first_byte: int | None = None
+        self._unattributed = unattributed.query_count
         self._overhead = 0
         self._done = False
         self._lock = threading.Lock()
@@ -107,7 +108,8 @@ class RequestWatch:
         slow_ms = settings.slow_request_threshold_ms
         is_error = int(outcome == "server_error")
         totals, span = self.totals, self.span
-        report_findings(totals, span)
+        report_n_plus_one(totals, span)
+        report_query_count(totals, span)
         query_count = totals.query_count
         query_time_ms = milliseconds(totals.query_nanoseconds)
         api_time_ms = milliseconds(totals.api_nanoseconds)
@@ -141,9 +143,18 @@ class RequestWatch:
             "query_time_ms": query_time_ms,
             "duplicate_query_count": totals.duplicate_count,
             "queries": [
-                {"alias": alias, "count": database.count, "time_ms": milliseconds(database.nanoseconds)}
+                {
+                    "alias": alias,
+                    "count": database.count,
+                    "time_ms": milliseconds(database.nanoseconds),
+                    "commit_count": database.commits,
+                    "rollback_count": database.rollbacks,
+                    "transaction_time_ms": milliseconds(database.transaction_nanoseconds),
+                }
                 for alias, database in list(totals.databases.items())[:20]
             ],
+            "queries_unattributed": unattributed.query_count - self._unattributed,
+            **cache_fields(totals),
             "api_call_count": totals.api_calls,
             "api_time_ms": api_time_ms,
             "user_id": user_id,
@@ -155,7 +166,9 @@ class RequestWatch:
         }
         if error is not None:
             fields["error_type"], fields["error_stack"] = describe_exception(error)
-        fields["instrumentation_us"] = round((self._overhead + _clock() - ended) / 1000, 1)
+        fields["instrumentation_us"] = round(
+            (self._overhead + totals.overhead_nanoseconds + _clock() - ended) / 1000, 1
+        )
         emit_safely("http.request_finished", fields, span)
         # The request holds the span, the span the totals: what leads back from there would keep the request, its
         # response and the frames of its exception until the garbage collector finds the circle.

@@ -12,6 +12,7 @@ from typing import Literal
 
 from logging_pkg.context import active, current_span, start_span
 from logging_pkg.events.stacks import error_type_of
+from logging_pkg.instrumentation.findings import report_n_plus_one
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.identity import account_hash_of
 from logging_pkg.instrumentation.totals import Totals, milliseconds
@@ -90,6 +91,7 @@ def sync_run(
         raise
     finally:
         with faults_kept_in():
+            report_n_plus_one(totals, span)
             emit_safely(
                 "sync.run_finished",
                 {

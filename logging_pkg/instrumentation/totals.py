@@ -1,7 +1,7 @@
-"""What a unit of work (request, sync) has done so far: queries per alias, repeated SQL, API attempts, findings.
+"""What a unit of work (request, sync) has done so far: queries and transactions, repeated SQL, cache use, API attempts.
 
-In: one call per query and API attempt, from any thread. Out: numbers for the unit's canonical event.
-Never: emits, keeps SQL parameters, grows without bound.
+In: one call per query, transaction, cache operation and API attempt, from any thread.
+Out: numbers for the unit's canonical event. Never: emits, keeps SQL parameters, grows without bound.
 """
 
 from __future__ import annotations
@@ -29,17 +29,49 @@ class Statement:
 
 @dataclass(slots=True)
 class DatabaseTotals:
-    """Queries of one database alias."""
+    """Queries and transactions of one database alias."""
 
     vendor: str
     count: int = 0
     nanoseconds: int = 0
     duplicates: int = 0
+    commits: int = 0
+    rollbacks: int = 0
+    transaction_nanoseconds: int = 0
     statements: dict[str, Statement] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class CacheTotals:
+    """Use of one cache alias. A hit or miss is one per key asked for, a set or delete one per key written."""
+
+    hits: int = 0
+    misses: int = 0
+    sets: int = 0
+    deletes: int = 0
+    nanoseconds: int = 0
+
+
+class Unattributed:
+    """Queries that ran outside every unit: in threads that lost their context, at start-up, in commands."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.query_count = 0
+
+    def add_query(self) -> None:
+        """Count one."""
+        with self._lock:
+            self.query_count += 1
+
+
+#: Of this process, since its start.
+unattributed = Unattributed()
+
+
 class Totals:
-    """Counts of one unit. What happens in a nested unit counts for the outer ones too.
+    """Counts of one unit. What happens in a nested unit counts for the outer ones too; repeated statements are the
+    innermost unit's alone, so that a loop over units is not taken for a loop over rows.
 
     Args:
         parent: totals of the enclosing unit.
@@ -50,11 +82,13 @@ class Totals:
         "_lock",
         "api_calls",
         "api_nanoseconds",
+        "caches",
         "databases",
         "findings",
         "findings_dropped",
         "has_repeated",
         "n_plus_one_threshold",
+        "overhead_nanoseconds",
         "parent",
         "quota_units",
         "route",
@@ -65,6 +99,9 @@ class Totals:
         self.parent = parent
         self.route: Callable[[], str | None] = route or (parent.route if parent else _no_route)
         self.databases: dict[str, DatabaseTotals] = {}
+        self.caches: dict[str, CacheTotals] = {}
+        #: What watching cost within this unit, as far as it is measured; written without the lock, so nearly exact.
+        self.overhead_nanoseconds = 0
         self.api_calls = 0
         self.api_nanoseconds = 0
         self.quota_units = 0
@@ -75,12 +112,7 @@ class Totals:
 
     def add_query(self, alias: str, vendor: str, sql: str, nanoseconds: int) -> None:
         """Count one query, here and in every enclosing unit."""
-        totals: Totals | None = self
-        while totals is not None:
-            totals._add_query(alias, vendor, sql, nanoseconds)
-            totals = totals.parent
-
-    def _add_query(self, alias: str, vendor: str, sql: str, nanoseconds: int) -> None:
+        duplicate = crosses = False
         with self._lock:
             database = self.databases.get(alias)
             if database is None:
@@ -88,18 +120,59 @@ class Totals:
             database.count += 1
             database.nanoseconds += nanoseconds
             statement = database.statements.get(sql)
-            if statement is None:
-                if len(database.statements) >= MAX_STATEMENTS:
-                    return
+            if statement is not None:
+                duplicate = True
+                database.duplicates += 1
+                statement.count += 1
+                statement.nanoseconds += nanoseconds
+                crosses = statement.count == self.n_plus_one_threshold + 1
+            elif len(database.statements) < MAX_STATEMENTS:
                 database.statements[sql] = Statement(1, nanoseconds)
-                return
-            database.duplicates += 1
-            statement.count += 1
-            statement.nanoseconds += nanoseconds
-            crosses = statement.count == self.n_plus_one_threshold + 1
-        if crosses:
+        if crosses and statement is not None:
             self.has_repeated = True
             statement.caller = project_caller()
+        totals = self.parent
+        while totals is not None:
+            with totals._lock:
+                database = totals._database(alias, vendor)
+                database.count += 1
+                database.nanoseconds += nanoseconds
+                database.duplicates += duplicate
+            totals = totals.parent
+
+    def add_transaction(self, alias: str, vendor: str, *, committed: bool, nanoseconds: int) -> None:
+        """Count one finished transaction and the time it was open, here and in every enclosing unit."""
+        totals: Totals | None = self
+        while totals is not None:
+            with totals._lock:
+                database = totals._database(alias, vendor)
+                database.commits += committed
+                database.rollbacks += not committed
+                database.transaction_nanoseconds += nanoseconds
+            totals = totals.parent
+
+    def _database(self, alias: str, vendor: str) -> DatabaseTotals:
+        database = self.databases.get(alias)
+        if database is None:
+            database = self.databases[alias] = DatabaseTotals(vendor)
+        return database
+
+    def add_cache(
+        self, alias: str, nanoseconds: int, *, hits: int = 0, misses: int = 0, sets: int = 0, deletes: int = 0
+    ) -> None:
+        """Count one cache operation, here and in every enclosing unit."""
+        totals: Totals | None = self
+        while totals is not None:
+            with totals._lock:
+                cache = totals.caches.get(alias)
+                if cache is None:
+                    cache = totals.caches[alias] = CacheTotals()
+                cache.hits += hits
+                cache.misses += misses
+                cache.sets += sets
+                cache.deletes += deletes
+                cache.nanoseconds += nanoseconds
+            totals = totals.parent
 
     def add_api_attempt(self, nanoseconds: int, quota_units: int) -> None:
         """Count one Google API attempt, here and in every enclosing unit."""
@@ -146,6 +219,30 @@ class Totals:
             if statement.count > self.n_plus_one_threshold
         ]
         return sorted(found, key=lambda entry: -entry[3].count)
+
+
+def cache_fields(totals: Totals) -> dict[str, object]:
+    """The cache use of a unit as event fields, summed and per alias."""
+    caches = totals.caches
+    used = list(caches.values())
+    return {
+        "cache_hit_count": sum(cache.hits for cache in used),
+        "cache_miss_count": sum(cache.misses for cache in used),
+        "cache_set_count": sum(cache.sets for cache in used),
+        "cache_delete_count": sum(cache.deletes for cache in used),
+        "cache_time_ms": milliseconds(sum(cache.nanoseconds for cache in used)),
+        "caches": [
+            {
+                "alias": alias,
+                "hit_count": cache.hits,
+                "miss_count": cache.misses,
+                "set_count": cache.sets,
+                "delete_count": cache.deletes,
+                "time_ms": milliseconds(cache.nanoseconds),
+            }
+            for alias, cache in list(caches.items())[:20]
+        ],
+    }
 
 
 def current_totals() -> Totals | None:

@@ -10,6 +10,15 @@ from logging_pkg.schemas import Registry, load_registry
 from tests.samples import sample_lines
 
 SECRET = "hunter2@secret.example"
+#: One database's part of `queries`.
+QUERIES = {
+    "alias": SECRET,
+    "count": 1,
+    "time_ms": 1,
+    "commit_count": 0,
+    "rollback_count": 0,
+    "transaction_time_ms": 0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +44,7 @@ def test_a_valid_line_has_no_problems(registry: Registry, line: dict[str, Any]) 
         ({"status_code": 99}, 'field "status_code" breaks minimum 100'),
         ({"outcome": SECRET}, 'field "outcome" is not one of ["ok", "client_error"'),
         ({"route": SECRET * 20}, 'field "route" breaks maxLength 200'),
-        (
-            {"queries": [{"alias": SECRET, "count": SECRET, "time_ms": 1}]},
-            'field "queries.0.count" is of the wrong type',
-        ),
+        ({"queries": [QUERIES | {"count": SECRET}]}, 'field "queries.0.count" is of the wrong type'),
         ({"correlation_id": SECRET}, 'field "correlation_id" does not match'),
         ({"event_id": None}, 'field "event_id" is of the wrong type, expected string'),
         ({"user_id": ["a"]}, "expected null or string"),
