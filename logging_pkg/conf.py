@@ -253,6 +253,7 @@ def _strip_optional(kind: Any) -> Any:
 
 
 _current: Settings | None = None
+_is_configured = False
 
 
 def settings() -> Settings:
@@ -265,5 +266,11 @@ def settings() -> Settings:
 
 def configure(new: Settings | None) -> None:
     """Put settings in force; None forgets them. `logging_pkg.events.configure` also restarts the writer."""
-    global _current
+    global _current, _is_configured
     _current = new
+    _is_configured = new is not None
+
+
+def is_configured() -> bool:
+    """Whether the settings in force were put there, not just found in the environment when first asked for."""
+    return _is_configured

@@ -5,13 +5,18 @@ In: the Django settings LOGPIPE, PERFORMANCE_*, METRICS_ENABLED. Out: a Settings
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 
+from logging_pkg import conf
 from logging_pkg.conf import Settings
 from logging_pkg.exceptions import ConfigurationError
+
+_logger = logging.getLogger("logging_pkg.django")
 
 
 def settings_from_django() -> Settings:
@@ -47,3 +52,22 @@ def _number(name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise ConfigurationError(f"Django setting {name} is {value!r}, expected a number from 0")
     return float(value)
+
+
+def require_application() -> None:
+    """Say that the middleware is there without the application, which reads LOGPIPE and registers the system checks.
+
+    Raises:
+        ImproperlyConfigured: in development.
+        MiddlewareNotUsed: in production, where the site goes on unobserved, after an error in its log.
+    """
+    if conf.is_configured():
+        return
+    message = (
+        "ObservabilityMiddleware is in MIDDLEWARE, but its application is not in INSTALLED_APPS: nothing is observed. "
+        'Add "logging_pkg.django" to INSTALLED_APPS.'
+    )
+    if django_settings.DEBUG:
+        raise ImproperlyConfigured(message)
+    _logger.error(message)
+    raise MiddlewareNotUsed(message)

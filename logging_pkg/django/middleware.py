@@ -21,6 +21,7 @@ from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
 from logging_pkg.context import REQUEST_ATTRIBUTE, activate, current_span
+from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import faults_kept_in
 from logging_pkg.instrumentation.http_request import RequestTotals, RequestWatch, fill_path
 from logging_pkg.instrumentation.identity import user_id_of
@@ -46,6 +47,7 @@ class ObservabilityMiddleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        require_application()
         settings = conf.settings()
         if not settings.enabled:
             raise MiddlewareNotUsed("METRICS_ENABLED is off")

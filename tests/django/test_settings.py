@@ -1,4 +1,4 @@
-"""Django's settings as ours, and what the system checks say."""
+"""Django's settings as ours."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
 
 from logging_pkg.django.adapter import settings_from_django
-from logging_pkg.django.checks import MIDDLEWARE
 from logging_pkg.exceptions import ConfigurationError
 
 
@@ -60,20 +58,3 @@ def test_a_wrong_setting_is_named(settings: Any, name: str, value: Any, message:
     with pytest.raises(ConfigurationError) as caught:
         settings_from_django()
     assert message in str(caught.value)
-
-
-def checks() -> list[tuple[str, str]]:
-    return [
-        (str(message.id), str(message.hint)) for message in run_checks() if str(message.id).startswith("logging_pkg")
-    ]
-
-
-def test_the_checks_look_at_the_middleware(settings: Any) -> None:
-    """Silent when it is first; otherwise they say where it belongs."""
-    others = ["django.contrib.sessions.middleware.SessionMiddleware"]
-    settings.MIDDLEWARE = [MIDDLEWARE, *others]
-    assert checks() == []
-    settings.MIDDLEWARE = [*others, MIDDLEWARE]
-    assert checks() == [("logging_pkg.W002", f'Move "{MIDDLEWARE}" to the top of MIDDLEWARE.')]
-    settings.MIDDLEWARE = others
-    assert checks() == [("logging_pkg.W001", f'Put "{MIDDLEWARE}" first in MIDDLEWARE.')]
