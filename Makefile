@@ -6,8 +6,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+DJANGO_SUITE_ARGS ?=
 
-.PHONY: help demo up test test-long bench lint format servers lock wheel clean
+.PHONY: help demo up test test-long django-suite bench lint format servers lock wheel clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -24,6 +25,9 @@ test: lint servers ## Set everything up, check the code, run every test but the 
 
 test-long: servers ## Run the tests that take minutes each.
 	@$(RUN) -m pytest -m long $(PYTEST_ARGS)
+
+django-suite: $(STAMP) ## Run Django's own tests without and with the instrumentation, and compare.
+	@$(RUN) -m tests.django_suite $(DJANGO_SUITE_ARGS)
 
 bench: servers ## Measure this project beside the others of its field, in one run.
 	@$(RUN) -m tests.performance.run $(BENCH_ARGS)
