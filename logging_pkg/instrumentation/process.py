@@ -1,6 +1,6 @@
 """The heartbeat: that a process lives, what it uses, and what its logging has done so far.
 
-In: /proc and getrusage. Out: `process.sampled` every few seconds. Never: keeps a process alive.
+In: /proc and getrusage. Out: `process.sampled` every few seconds. Never: has a thread of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +13,11 @@ import time
 from typing import Any
 
 from logging_pkg import conf
-from logging_pkg.context import activate
+from logging_pkg.instrumentation import background
 from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.writer import get_writer
 
-_lock = threading.Lock()
-_thread: threading.Thread | None = None
-_wake = threading.Event()
-_wanted = False
+_TASK = "heartbeat"
 
 
 def start_heartbeat() -> None:
@@ -29,39 +26,23 @@ def start_heartbeat() -> None:
     Long-running programs call it: the Django middleware does, a worker command should. One-shot commands should not,
     or their end would look like a program that went down.
     """
-    global _thread, _wanted
-    interval = conf.settings().heartbeat_interval_s
-    if interval <= 0 or not conf.settings().enabled:
-        return
-    with _lock:
-        _wanted = True
-        if _thread is not None and _thread.is_alive():
-            return
-        _wake.clear()
-        _thread = threading.Thread(target=_beat, name="logging_pkg heartbeat", daemon=True)
-        _thread.start()
+    background.every(_TASK, _interval_s, _beat, at_once=True)
+    background.start()
 
 
 def stop_heartbeat() -> None:
-    """Stop the thread and wait for it. For tests and orderly ends."""
-    global _thread, _wanted
-    with _lock:
-        _wanted = False
-        thread, _thread = _thread, None
-    _wake.set()
-    if thread is not None and thread.is_alive():
-        thread.join(5)
+    """Beat no more. For tests and orderly ends."""
+    background.cancel(_TASK)
+
+
+def _interval_s() -> float:
+    return conf.settings().heartbeat_interval_s
 
 
 def _beat() -> None:
-    activate(None)
-    while True:
-        interval = conf.settings().heartbeat_interval_s
-        if interval <= 0:
-            return
+    interval = _interval_s()
+    if interval > 0:  # may have been switched off a moment ago
         emit_safely("process.sampled", sample(interval))
-        if _wake.wait(interval):
-            return
 
 
 def sample(interval_s: float) -> dict[str, Any]:
@@ -98,14 +79,3 @@ def _open_files() -> int | None:
         return len(os.listdir("/proc/self/fd"))
     except OSError:
         return None
-
-
-def _after_fork() -> None:
-    """Threads do not survive a fork; start anew where one was wanted."""
-    global _thread, _lock, _wake
-    _thread, _lock, _wake = None, threading.Lock(), threading.Event()
-    if _wanted:
-        start_heartbeat()
-
-
-os.register_at_fork(after_in_child=_after_fork)

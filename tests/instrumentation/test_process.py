@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from logging_pkg import start_heartbeat
+from logging_pkg.instrumentation.background import THREAD_NAME
 from logging_pkg.instrumentation.process import sample, stop_heartbeat
 from logging_pkg.testing import LogEvents, capture_events
 from logging_pkg.writer import get_writer
@@ -36,7 +37,7 @@ def wait_for(events: LogEvents, count: int) -> None:
 
 
 def heartbeats() -> int:
-    return sum(thread.name == "logging_pkg heartbeat" for thread in threading.enumerate())
+    return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
 
 
 def test_it_beats_at_once_and_again_until_stopped() -> None:
