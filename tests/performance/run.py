@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.performance import bench_emit, bench_request, bench_shipper
+from tests.performance import bench_emit, bench_request, bench_scaling, bench_shipper
 from tests.performance.side_by_side import Row, parse_size, show
 
 
@@ -37,6 +37,7 @@ def _ship(quick: bool) -> list[Row]:
 BENCHMARKS: Mapping[str, Callable[[bool], Sequence[Row]]] = {
     "bench_emit": bench_emit.measure,
     "bench_request": bench_request.measure,
+    "bench_scaling": bench_scaling.measure,
     "bench_shipper": _ship,
 }
 

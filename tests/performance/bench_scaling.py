@@ -1,0 +1,58 @@
+"""How the cost of observing grows: with the number of routes, per query, and in memory over many requests.
+
+In: nothing. Out: CPU added per request over one route and over 1,600; CPU added per query; memory gained.
+Never: a socket, a number taken from another run.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import orjson
+
+from tests.performance.side_by_side import Row, Spread, benchmark_main, ratios
+
+#: CPU per query, us.
+QUERY_TARGET_US = 2.0
+#: Python's own heap is given back in arenas of 1 MiB: less than two of them is no growth.
+MEMORY_TARGET_BYTES = 2 * 1024 * 1024
+
+
+def measure(quick: bool) -> list[Row]:
+    """Measure all in one process of its own."""
+    with TemporaryDirectory() as scratch:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.performance.scaling_site",
+            str(Path(scratch)),
+            "quick" if quick else "full",
+        ]
+        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    result = orjson.loads(answer)
+    routes = result["routes"]
+    grown = ratios(routes["all"], routes["one"])
+    query = Spread.of(result["query"])
+    memory = result["memory"]
+    gained = memory["after_all"] - memory["after_a_tenth"]
+    return [
+        Row("added per request without a query, one route", Spread.of(routes["one"]).show("+.1f", " us")),
+        Row("added per request without a query, 1,600 routes", Spread.of(routes["all"]).show("+.1f", " us")),
+        Row("1,600 routes / one route", grown.show(), "<= 1.1x", grown.median <= 1.1),
+        Row(
+            "added per query", query.show("+.2f", " us"), f"< {QUERY_TARGET_US:.0f} us", query.median < QUERY_TARGET_US
+        ),
+        Row(
+            f"memory gained from request {memory['requests'] // 10:,} to {memory['requests']:,}",
+            f"{gained / 1024:+,.0f} KiB",
+            f"< {MEMORY_TARGET_BYTES // 1024:,} KiB",
+            gained < MEMORY_TARGET_BYTES,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    benchmark_main("How the cost of observing grows", measure)

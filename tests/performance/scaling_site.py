@@ -1,0 +1,183 @@
+"""A Django site whose instrumentation can be switched per turn, to see how its cost grows: the process of `bench_scaling`.
+
+In: a scratch directory and `quick` or `full` as arguments. Out: one JSON object on stdout. Never: a socket.
+
+One process serves all: with our middleware and query wrapper, and without both, in turns.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+from logging_pkg.context import Span, active, start_span
+from logging_pkg.instrumentation.totals import Totals
+from tests.performance import request_variants
+from tests.performance.side_by_side import interleave
+
+#: 40 x 40 routes: in two steps, because Django tries a list of patterns one after the other.
+_BRANCHES = 40
+_QUERIES = 200
+#: Requests per turn.
+_REQUESTS = 200
+
+
+def page(_request: HttpRequest, **_: Any) -> HttpResponse:
+    """Nothing but a response."""
+    return HttpResponse("ok")
+
+
+def varied_page(_request: HttpRequest, number: int) -> HttpResponse:
+    """What a memory leak would feed on: SQL that is new each time, an exception now and then, a repeated query."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {number}")
+        for _ in range(5 if number % 10 == 0 else 1):
+            cursor.execute("SELECT 'the same'")
+    if number % 50 == 0:
+        raise LookupError(number)
+    return HttpResponse("x" * (number % 100))
+
+
+urlpatterns = [
+    path("varied/<int:number>/", varied_page),
+    *(
+        path(
+            f"branch{branch}/",
+            include([path(f"leaf{leaf}/<int:pk>/", page) for leaf in range(_BRANCHES)]),
+        )
+        for branch in range(_BRANCHES)
+    ),
+]
+
+
+class Site:
+    """The two handlers and their switch."""
+
+    def __init__(self, scratch: Path) -> None:
+        request_variants.make_site("logging_pkg", scratch)
+        settings.ROOT_URLCONF = __name__
+        self._wrappers = list(connection.execute_wrappers)
+        assert self._wrappers, "the query wrapper is not installed"
+        # Nothing but the middleware under test, so that its cost is not lost in the others' noise.
+        settings.MIDDLEWARE = settings.MIDDLEWARE[:1]
+        assert "Observability" in settings.MIDDLEWARE[0]
+        self._observed = WSGIHandler()
+        settings.MIDDLEWARE = []
+        self._bare = WSGIHandler()
+
+    def switch(self, *, observed: bool) -> WSGIHandler:
+        """The handler to serve with; queries are watched or not accordingly."""
+        connection.execute_wrappers[:] = self._wrappers if observed else []
+        return self._observed if observed else self._bare
+
+
+def get(site: WSGIHandler, address: str) -> None:
+    """One request through WSGI, closed as a server closes it."""
+    environ = {**request_variants.ENVIRON, "PATH_INFO": address, "wsgi.input": BytesIO()}
+    response = site(environ, _start_response)
+    b"".join(response)
+    response.close()
+
+
+def _start_response(_status: str, _headers: object, _error: object = None, /) -> Callable[[bytes], object]:
+    return BytesIO().write
+
+
+def route_costs(site: Site, rounds: int) -> dict[str, list[float]]:
+    """CPU added per request, us, round by round: at one route, and at 200 of 1,600 routes that have all been seen."""
+    one = ["/branch20/leaf20/7/"] * _REQUESTS
+    every = [f"/branch{branch}/leaf{leaf}/7/" for branch in range(_BRANCHES) for leaf in range(_BRANCHES)]
+    turns: dict[str, Callable[[], float]] = {}
+    for name, addresses in (("one", one), ("all", every[:: len(every) // _REQUESTS])):
+        for observed in (False, True):
+            turns[f"{name} {observed}"] = partial(_serve, site, addresses, observed)
+    _serve(site, every, observed=True)
+    _serve(site, every, observed=False)
+    taken = interleave(turns, rounds)
+    return {
+        name: [a - b for a, b in zip(taken[f"{name} True"], taken[f"{name} False"], strict=True)]
+        for name in ("one", "all")
+    }
+
+
+def _serve(site: Site, addresses: list[str], observed: bool) -> float:
+    handler = site.switch(observed=observed)
+    for address in addresses[:5]:
+        get(handler, address)
+    started = time.process_time_ns()
+    for address in addresses:
+        get(handler, address)
+    return (time.process_time_ns() - started) / len(addresses) / 1000
+
+
+def query_cost(site: Site, rounds: int) -> list[float]:
+    """CPU added per query, us, round by round: raw cursors, so that Django's own work is small."""
+
+    def turn(observed: bool) -> float:
+        site.switch(observed=observed)
+        span: Span = start_span("request", totals=Totals())
+        with active(span), connection.cursor() as cursor:
+            started = time.process_time_ns()
+            for number in range(_QUERIES):
+                cursor.execute(_STATEMENTS[number % len(_STATEMENTS)], [number])
+            return (time.process_time_ns() - started) / _QUERIES / 1000
+
+    taken = interleave({"bare": partial(turn, False), "watched": partial(turn, True)}, rounds * 3)
+    return [a - b for a, b in zip(taken["watched"], taken["bare"], strict=True)]
+
+
+#: As long as Django's own are.
+_STATEMENTS = [
+    'SELECT "auth_user"."id", "auth_user"."password", "auth_user"."last_login", "auth_user"."is_superuser", '
+    '"auth_user"."username", "auth_user"."first_name", "auth_user"."last_name", "auth_user"."email" '
+    f'FROM "auth_user" WHERE "auth_user"."id" = %s LIMIT {limit}'
+    for limit in range(1, 51)
+]
+
+
+def resident_bytes() -> int:
+    """Memory of this process now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def memory(site: Site, requests: int) -> dict[str, int]:
+    """Resident memory after a tenth of the requests and after all of them, bytes. The event files are on disk."""
+    handler = site.switch(observed=True)
+    tenth = 0
+    for number in range(requests):
+        get(handler, f"/varied/{number}/")
+        if number == requests // 10:
+            tenth = resident_bytes()
+    return {"requests": requests, "after_a_tenth": tenth, "after_all": resident_bytes()}
+
+
+def main() -> None:
+    """Measure and print."""
+    quick = sys.argv[2] == "quick"
+    rounds = 15 if quick else 61
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)
+    site = Site(Path(sys.argv[1]))
+    result = {
+        "routes": route_costs(site, rounds),
+        "query": query_cost(site, rounds),
+        "memory": memory(site, 10_000 if quick else 100_000),
+    }
+    print(orjson.dumps(result).decode())
+
+
+if __name__ == "__main__":
+    main()
