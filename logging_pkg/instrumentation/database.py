@@ -1,6 +1,6 @@
 """Count and time every query of every Django database connection.
 
-In: Django's `execute_wrapper` calls. Out: totals of the running unit, `db.slow_query_detected`.
+In: Django's `execute_wrapper` calls. Out: totals of the running unit, `db.slow_query_detected`, slow SELECTs to explain.
 Never: changes a statement, its parameters, its result or its exception; adds a query.
 """
 
@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.db import connections
 from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 
 from logging_pkg import conf
-from logging_pkg.context import current_span
+from logging_pkg.context import current_unit
 from logging_pkg.instrumentation.caller import project_caller
-from logging_pkg.instrumentation.guard import emit_safely
-from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_of
+from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
+from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_of, text_of
 from logging_pkg.instrumentation.totals import Totals, milliseconds, unattributed
+from logging_pkg.instrumentation.transactions import watch_transactions
 
+_Watch = Callable[[Callable[..., Any], Any, Any, bool, dict[str, Any]], Any]
+
+#: Where a connection keeps its watcher. A connection that has False there is never watched: our own.
+WATCH_ATTRIBUTE = "_logging_pkg_watch"
+#: How nearly every statement starts; whatever starts otherwise is looked at more closely.
+_PLAIN = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _clock = time.perf_counter_ns
 
 
@@ -28,6 +37,7 @@ def watch_databases() -> None:
     connection_created.connect(_on_connection_created, dispatch_uid="logging_pkg.database")
     for connection in connections.all(initialized_only=True):
         _install(connection)
+    _watch_procedures()
 
 
 def _on_connection_created(connection: Any, **_: Any) -> None:
@@ -35,33 +45,54 @@ def _on_connection_created(connection: Any, **_: Any) -> None:
 
 
 def _install(connection: Any) -> None:
+    watch = connection.__dict__.get(WATCH_ATTRIBUTE)
+    if watch is False:
+        return
+    if watch is None:
+        watch = connection.__dict__[WATCH_ATTRIBUTE] = _watcher(connection)
     # insert(0), never append: Django's own execute_wrapper() context manager leaves with pop().
-    if _watch not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, _watch)
+    if watch not in connection.execute_wrappers:
+        connection.execute_wrappers.insert(0, watch)
 
 
-def _watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    started = _clock()
-    try:
-        return execute(sql, params, many, context)
-    finally:
-        _record(context["connection"], sql, _clock() - started)
+def _watcher(connection: Any) -> _Watch:
+    """The execute wrapper of one connection. It runs for every query: hence no call that can be spared."""
+    alias, vendor = connection.alias, connection.vendor
+    transaction = watch_transactions(connection)
+
+    def watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        started = _clock()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            ended = _clock()
+            try:
+                if not connection.autocommit and transaction.opened is None:
+                    transaction.ran(started)
+                text = sql if type(sql) is str and sql[:6] in _PLAIN else _countable(sql, connection)
+                if text is not None:
+                    span = current_unit()
+                    totals: Totals | None = None if span is None else span.totals
+                    if totals is None:
+                        unattributed.add_query()
+                        if ended - started > conf.settings().slow_query_threshold_ms * 1_000_000:
+                            _report_slow(connection, text, ended - started, None)
+                    else:
+                        totals.add_query(alias, vendor, text, ended - started)
+                        if ended - started > totals.slow_query_nanoseconds:
+                            _report_slow(connection, text, ended - started, totals)
+                        totals.overhead_nanoseconds += _clock() - ended
+            except Exception as error:
+                with faults_kept_in():
+                    raise error
+
+    return watch
 
 
-def _record(connection: Any, sql: Any, nanoseconds: int) -> None:
-    try:
-        text = sql if type(sql) is str else str(sql)
-        if is_control(text):
-            return
-        totals: Totals | None = current_span().totals
-        if totals is not None:
-            totals.add_query(connection.alias, connection.vendor, text, nanoseconds)
-        else:
-            unattributed.add_query()
-        if nanoseconds > conf.settings().slow_query_threshold_ms * 1_000_000:
-            _report_slow(connection, text, nanoseconds, totals)
-    except Exception as error:
-        _swallow(error)
+def _countable(sql: Any, connection: Any) -> str | None:
+    """The statement as text; None when it only steers a transaction or session."""
+    text = text_of(sql, connection.connection)
+    return None if is_control(text) else text
 
 
 def _report_slow(connection: Any, sql: str, nanoseconds: int, totals: Totals | None) -> None:
@@ -82,7 +113,20 @@ def _report_slow(connection: Any, sql: str, nanoseconds: int, totals: Totals | N
     )
 
 
-def _swallow(error: Exception) -> None:
-    """A fault of ours must not reach the query's caller, strict mode aside."""
-    if conf.settings().strict:
-        raise error
+def _watch_procedures() -> None:
+    """Django runs `callproc` past the execute wrappers. Idempotent."""
+    original = CursorWrapper.callproc
+    if hasattr(original, WATCH_ATTRIBUTE):
+        return
+
+    @wraps(original)
+    def callproc(self: Any, procname: Any, params: Any = None, kparams: Any = None) -> Any:
+        watch = self.db.__dict__.get(WATCH_ATTRIBUTE)
+        if not watch:
+            return original(self, procname, params, kparams)
+        return watch(
+            lambda *_: original(self, procname, params, kparams), f"CALL {procname}", None, False, {"cursor": self}
+        )
+
+    setattr(callproc, WATCH_ATTRIBUTE, True)
+    CursorWrapper.callproc = callproc  # type: ignore[method-assign]

@@ -1,17 +1,19 @@
 """What a unit of work (request, sync) has done so far: queries and transactions, repeated SQL, cache use, API attempts.
 
 In: one call per query, transaction, cache operation and API attempt, from any thread.
-Out: numbers for the unit's canonical event. Never: emits, keeps SQL parameters, grows without bound.
+Out: numbers for the unit's canonical event, and of what a request does after it. Never: emits, keeps SQL parameters,
+grows without bound.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from logging_pkg import conf
-from logging_pkg.context import current_span
+from logging_pkg.context import Span, current_span
 from logging_pkg.instrumentation.caller import project_caller
 
 #: Distinct statements remembered per alias; a unit that runs more has other problems, and still counts them all.
@@ -52,6 +54,40 @@ class CacheTotals:
     nanoseconds: int = 0
 
 
+@dataclass(slots=True)
+class LateWork:
+    """What a request did after its event was written."""
+
+    first: int
+    last: int = 0
+    queries: int = 0
+    query_nanoseconds: int = 0
+    commits: int = 0
+    rollbacks: int = 0
+    cache_operations: int = 0
+    cache_nanoseconds: int = 0
+    api_calls: int = 0
+    api_nanoseconds: int = 0
+
+
+@dataclass(slots=True)
+class Ended:
+    """A finished request, as far as its late work has to tell of it. Holds no span: that one holds the totals."""
+
+    at: int
+    method: str
+    route: str
+    outcome: str
+    correlation_id: str
+    span_id: str
+    parent_span_id: str | None
+    unit_ids: Mapping[str, str]
+
+    def span(self) -> Span:
+        """The request's span once more."""
+        return Span(self.correlation_id, self.span_id, self.parent_span_id, self.unit_ids)
+
+
 class Unattributed:
     """Queries that ran outside every unit: in threads that lost their context, at start-up, in commands."""
 
@@ -67,6 +103,10 @@ class Unattributed:
 
 #: Of this process, since its start.
 unattributed = Unattributed()
+#: Of finished requests, until the watchdog tells of it.
+late_work: dict[Totals, LateWork] = {}
+#: Finished requests whose late work is kept apart at one time; that of further ones counts as unattributed.
+MAX_LATE = 1_000
 
 
 class Totals:
@@ -84,6 +124,8 @@ class Totals:
         "api_nanoseconds",
         "caches",
         "databases",
+        "details_dropped",
+        "ended",
         "findings",
         "findings_dropped",
         "has_repeated",
@@ -92,6 +134,7 @@ class Totals:
         "parent",
         "quota_units",
         "route",
+        "slow_query_nanoseconds",
     )
 
     def __init__(self, parent: Totals | None = None, route: Callable[[], str | None] | None = None) -> None:
@@ -100,6 +143,8 @@ class Totals:
         self.route: Callable[[], str | None] = route or (parent.route if parent else _no_route)
         self.databases: dict[str, DatabaseTotals] = {}
         self.caches: dict[str, CacheTotals] = {}
+        #: Set once the request's event has been written: from then on everything counts as late.
+        self.ended: Ended | None = None
         #: What watching cost within this unit, as far as it is measured; written without the lock, so nearly exact.
         self.overhead_nanoseconds = 0
         self.api_calls = 0
@@ -107,13 +152,22 @@ class Totals:
         self.quota_units = 0
         self.findings = 0
         self.findings_dropped = 0
+        #: Detail events left out by sampling.
+        self.details_dropped = 0
         self.has_repeated = False
-        self.n_plus_one_threshold = conf.settings().n_plus_one_threshold
+        settings = conf.settings()
+        self.n_plus_one_threshold = settings.n_plus_one_threshold
+        self.slow_query_nanoseconds = settings.slow_query_threshold_ms * 1_000_000
 
     def add_query(self, alias: str, vendor: str, sql: str, nanoseconds: int) -> None:
         """Count one query, here and in every enclosing unit."""
         duplicate = crosses = False
         with self._lock:
+            if self.ended is not None:
+                late = self._late()
+                late.queries += 1
+                late.query_nanoseconds += nanoseconds
+                return
             database = self.databases.get(alias)
             if database is None:
                 database = self.databases[alias] = DatabaseTotals(vendor)
@@ -134,6 +188,11 @@ class Totals:
         totals = self.parent
         while totals is not None:
             with totals._lock:
+                if totals.ended is not None:
+                    late = totals._late()
+                    late.queries += 1
+                    late.query_nanoseconds += nanoseconds
+                    return
                 database = totals._database(alias, vendor)
                 database.count += 1
                 database.nanoseconds += nanoseconds
@@ -145,6 +204,11 @@ class Totals:
         totals: Totals | None = self
         while totals is not None:
             with totals._lock:
+                if totals.ended is not None:
+                    late = totals._late()
+                    late.commits += committed
+                    late.rollbacks += not committed
+                    return
                 database = totals._database(alias, vendor)
                 database.commits += committed
                 database.rollbacks += not committed
@@ -164,6 +228,11 @@ class Totals:
         totals: Totals | None = self
         while totals is not None:
             with totals._lock:
+                if totals.ended is not None:
+                    late = totals._late()
+                    late.cache_operations += 1
+                    late.cache_nanoseconds += nanoseconds
+                    return
                 cache = totals.caches.get(alias)
                 if cache is None:
                     cache = totals.caches[alias] = CacheTotals()
@@ -179,9 +248,45 @@ class Totals:
         totals: Totals | None = self
         while totals is not None:
             with totals._lock:
+                if totals.ended is not None:
+                    late = totals._late()
+                    late.api_calls += 1
+                    late.api_nanoseconds += nanoseconds
+                    return
                 totals.api_calls += 1
                 totals.api_nanoseconds += nanoseconds
                 totals.quota_units += quota_units
+            totals = totals.parent
+
+    def _late(self) -> LateWork:
+        """With the lock held: where work that comes after the end is counted."""
+        now = time.perf_counter_ns()
+        late = late_work.get(self)
+        if late is None:
+            late = LateWork(now)
+            if len(late_work) < MAX_LATE:
+                late_work[self] = late
+            else:
+                unattributed.add_query()
+        late.last = now
+        return late
+
+    def take_late_work(self) -> LateWork | None:
+        """What came after the end and has not been taken yet."""
+        with self._lock:
+            return late_work.pop(self, None)
+
+    def end(self, ended: Ended) -> None:
+        """The unit's event is about to be written: what comes now is late, and these totals change no more."""
+        with self._lock:
+            self.ended = ended
+
+    def drop_detail(self) -> None:
+        """Count a detail event left out by sampling, here and in every enclosing unit."""
+        totals: Totals | None = self
+        while totals is not None:
+            with totals._lock:
+                totals.details_dropped += 1
             totals = totals.parent
 
     def take_finding(self) -> bool:
