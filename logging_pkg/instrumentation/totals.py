@@ -105,7 +105,7 @@ class Unattributed:
 unattributed = Unattributed()
 #: Of finished requests, until the watchdog tells of it.
 late_work: dict[Totals, LateWork] = {}
-#: Finished requests whose late work is kept apart at one time; that of further ones counts as unattributed.
+#: Finished requests whose late work is kept apart at one time; the queries of further ones count as unattributed.
 MAX_LATE = 1_000
 
 
@@ -164,9 +164,7 @@ class Totals:
         duplicate = crosses = False
         with self._lock:
             if self.ended is not None:
-                late = self._late()
-                late.queries += 1
-                late.query_nanoseconds += nanoseconds
+                self._add_late_query(nanoseconds)
                 return
             database = self.databases.get(alias)
             if database is None:
@@ -189,9 +187,7 @@ class Totals:
         while totals is not None:
             with totals._lock:
                 if totals.ended is not None:
-                    late = totals._late()
-                    late.queries += 1
-                    late.query_nanoseconds += nanoseconds
+                    totals._add_late_query(nanoseconds)
                     return
                 database = totals._database(alias, vendor)
                 database.count += 1
@@ -205,9 +201,9 @@ class Totals:
         while totals is not None:
             with totals._lock:
                 if totals.ended is not None:
-                    late = totals._late()
-                    late.commits += committed
-                    late.rollbacks += not committed
+                    if (late := totals._late()) is not None:
+                        late.commits += committed
+                        late.rollbacks += not committed
                     return
                 database = totals._database(alias, vendor)
                 database.commits += committed
@@ -229,9 +225,9 @@ class Totals:
         while totals is not None:
             with totals._lock:
                 if totals.ended is not None:
-                    late = totals._late()
-                    late.cache_operations += 1
-                    late.cache_nanoseconds += nanoseconds
+                    if (late := totals._late()) is not None:
+                        late.cache_operations += 1
+                        late.cache_nanoseconds += nanoseconds
                     return
                 cache = totals.caches.get(alias)
                 if cache is None:
@@ -249,25 +245,30 @@ class Totals:
         while totals is not None:
             with totals._lock:
                 if totals.ended is not None:
-                    late = totals._late()
-                    late.api_calls += 1
-                    late.api_nanoseconds += nanoseconds
+                    if (late := totals._late()) is not None:
+                        late.api_calls += 1
+                        late.api_nanoseconds += nanoseconds
                     return
                 totals.api_calls += 1
                 totals.api_nanoseconds += nanoseconds
                 totals.quota_units += quota_units
             totals = totals.parent
 
-    def _late(self) -> LateWork:
-        """With the lock held: where work that comes after the end is counted."""
+    def _add_late_query(self, nanoseconds: int) -> None:
+        if (late := self._late()) is not None:
+            late.queries += 1
+            late.query_nanoseconds += nanoseconds
+        else:
+            unattributed.add_query()
+
+    def _late(self) -> LateWork | None:
+        """With the lock held: where work that comes after the end is counted; None where there is too much of it."""
         now = time.perf_counter_ns()
         late = late_work.get(self)
         if late is None:
-            late = LateWork(now)
-            if len(late_work) < MAX_LATE:
-                late_work[self] = late
-            else:
-                unattributed.add_query()
+            if len(late_work) >= MAX_LATE:
+                return None
+            late = late_work[self] = LateWork(now)
         late.last = now
         return late
 
