@@ -10,18 +10,16 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.pipeline.lint import lint
-from logging_pkg.schemas import load_registry
 
 
 def check(
     root: Annotated[Path, typer.Option("--root", help="The project: where loki/, docs/ and vector.toml are.")] = Path(),
-    schemas: Annotated[
-        list[Path] | None, typer.Option("--schemas", help="A further schema directory; may be given more than once.")
-    ] = None,
+    schemas: Directories = None,
 ) -> None:
     """Check that everything which reads events uses declared events and fields, and that alerts are complete."""
-    report = lint(root, load_registry(schemas or ()))
+    report = lint(root, registry_of(schemas))
     typer.echo(str(report))
     if report.errors:
         raise typer.Exit(1)

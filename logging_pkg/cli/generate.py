@@ -13,21 +13,19 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.generate import RECORDING_RULES, recording_rules
-from logging_pkg.schemas import load_registry
 
 
 def generate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when the file is out of date.")] = False,
     root: Annotated[Path, typer.Option("--root", help="The project: where loki/rules/ is.")] = Path(),
-    schemas: Annotated[
-        list[Path] | None, typer.Option("--schemas", help="A further schema directory; may be given more than once.")
-    ] = None,
+    schemas: Directories = None,
 ) -> None:
     """Write loki/rules/recording.yaml from the schemas' x-metrics."""
     path = root / RECORDING_RULES
-    expected = recording_rules(load_registry(schemas or ()))
+    expected = recording_rules(registry_of(schemas))
     try:
         # What is no text is out of date like any other.
         found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

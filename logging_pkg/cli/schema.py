@@ -7,31 +7,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from logging_pkg.schemas import Registry, load_registry
+from logging_pkg.cli.schema_directories import Directories, registry_of
+from logging_pkg.schemas import Registry
 from logging_pkg.testing import StreamProblem, validate_stream
 
 app = typer.Typer(no_args_is_help=True, help="Look at the declared events; validate files of events.")
-
-Directories = Annotated[
-    list[Path] | None, typer.Option("--schemas", help="A further schema directory; may be given more than once.")
-]
 
 
 @app.command("list")
 def list_events(schemas: Directories = None) -> None:
     """Print every declared event with its description."""
-    for name, schema in load_registry(schemas or ()).events.items():
+    for name, schema in registry_of(schemas).events.items():
         print(f"{name:34} {schema.description}")
 
 
 @app.command()
 def show(event: str, schemas: Directories = None) -> None:
     """Print the JSON Schema of a whole line of one event, envelope included."""
-    registry = load_registry(schemas or ())
+    registry = registry_of(schemas)
     if event not in registry.events:
         typer.echo(f"logpipe: {registry.unknown_event(event)}", err=True)
         raise typer.Exit(1)
@@ -41,7 +37,7 @@ def show(event: str, schemas: Directories = None) -> None:
 @app.command()
 def validate(files: list[Path], schemas: Directories = None) -> None:
     """Check that every line of the given NDJSON files is a valid, declared event."""
-    registry = load_registry(schemas or ())
+    registry = registry_of(schemas)
     problems = events = 0
     for file in files:
         found_problems, found_events = _validate(file, registry)

@@ -91,3 +91,18 @@ def test_list_and_show() -> None:
     code, out, err = run("show", "http.request_finishd")
     assert (code, out) == (1, "")
     assert err.startswith('logpipe: unknown event "http.request_finishd" (did you mean "http.request_finished"?)')
+
+
+def test_the_variable_names_the_directories_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the shipper takes as declared, `logpipe schema` does as well; `--schemas` wins."""
+    declaration = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema", "title": "shop.order_placed", "type": "object",
+        "x-since": "1.0.0", "x-schema-version": 1, "properties": {}, "additionalProperties": False,
+    }  # fmt: skip
+    for name in ("named", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "named" / "shop.order_placed.json").write_text(json.dumps(declaration))
+    assert run("show", "shop.order_placed")[0] == 1
+    monkeypatch.setenv("LOGPIPE_SCHEMA_DIRECTORIES", str(tmp_path / "named"))
+    assert run("show", "shop.order_placed")[0] == 0
+    assert run("show", "shop.order_placed", "--schemas", tmp_path / "other")[0] == 1
