@@ -58,18 +58,22 @@ class Settings:
 
     heartbeat_interval_s: float = 15.0
     """Seconds between two process.sampled; 0 switches the heartbeat off."""
-    slow_request_threshold_ms: float = 1000.0
-    """http.slow_request_detected above this (PERFORMANCE_SLOW_THRESHOLD, in seconds)."""
+    slow_request_threshold_ms: float | None = 1000.0
+    """http.slow_request_detected above this (PERFORMANCE_SLOW_THRESHOLD, in seconds); None is off."""
+    stuck_request_threshold_s: float = 20.0
+    """http.request_stuck for a request without a response after this; 0 is off. Keep it below the server's time-out."""
     apdex_threshold_ms: float = 500.0
     """Apdex T, ms."""
     slow_query_threshold_ms: float = 100.0
     """db.slow_query_detected above this."""
-    query_count_threshold: int = 10
-    """db.high_query_count_detected above this (PERFORMANCE_QUERY_THRESHOLD)."""
+    query_count_threshold: int | None = 10
+    """db.high_query_count_detected above this (PERFORMANCE_QUERY_THRESHOLD); None is off."""
     n_plus_one_threshold: int = 3
     """db.n_plus_one_detected when one parametrised SELECT runs more often than this in one unit of work."""
     max_findings: int = 20
     """Finding events per unit of work; more are counted in findings_dropped."""
+    detail_sample_rate: float = 1.0
+    """Share of correlation IDs whose detail events (function.call_finished) are kept, 0 to 1. Failures always are."""
     excluded_paths: tuple[str, ...] = ()
     """Request paths (exact, or a prefix ending in `*`) that are not observed."""
     path_parameters: tuple[str, ...] = ()
@@ -170,6 +174,8 @@ class Settings:
                 f"heartbeat_interval_s is {self.heartbeat_interval_s:g}, expected 0 to {MAX_HEARTBEAT_INTERVAL_S:g}: "
                 "the alert AppDown takes a minute of silence for a service that is down"
             )
+        if self.detail_sample_rate > 1:
+            raise ConfigurationError(f"detail_sample_rate is {self.detail_sample_rate:g}, expected 0 to 1")
         if self.correlation_header and _HEADER_PATTERN.fullmatch(self.correlation_header) is None:
             raise ConfigurationError(
                 f"correlation_header is {self.correlation_header!r}, expected letters, digits and dashes, or nothing"
@@ -207,7 +213,10 @@ def _check_networks(sources: tuple[str, ...]) -> None:
 
 def _parse(name: str, text: str, kind: Any) -> Any:
     """Turn the text of an environment variable into a field's type."""
-    kind = _strip_optional(kind)
+    bare = _strip_optional(kind)
+    if bare is not kind and text.strip().lower() in ("off", "none"):
+        return None
+    kind = bare
     try:
         if kind is bool:
             return {

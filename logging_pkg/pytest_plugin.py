@@ -14,8 +14,13 @@ import pytest
 if TYPE_CHECKING:
     from logging_pkg.testing import LogEvents
 
-#: In a test session events are checked strictly, go nowhere unless captured, and no heartbeat thread runs.
-_TEST_DEFAULTS = {"LOGPIPE_STRICT": "true", "LOGPIPE_SINK": "none", "LOGPIPE_HEARTBEAT_INTERVAL_S": "0"}
+#: In a test session events are checked strictly, go nowhere unless captured, and no heartbeat or watchdog thread runs.
+_TEST_DEFAULTS = {
+    "LOGPIPE_STRICT": "true",
+    "LOGPIPE_SINK": "none",
+    "LOGPIPE_HEARTBEAT_INTERVAL_S": "0",
+    "LOGPIPE_STUCK_REQUEST_THRESHOLD_S": "0",
+}
 
 
 def pytest_addoption() -> None:

@@ -6,6 +6,7 @@ In: the Django settings LOGPIPE, PERFORMANCE_*, METRICS_ENABLED. Out: a Settings
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,12 @@ def settings_from_django() -> Settings:
     if base is not None:
         defaults["project_roots"] = (Path(base),)
         defaults["directory"] = Path(base) / ".logpipe" / "logs"
-    slow = _number("PERFORMANCE_SLOW_THRESHOLD")
-    if slow is not None:
-        defaults["slow_request_threshold_ms"] = slow * 1000
-    queries = _number("PERFORMANCE_QUERY_THRESHOLD")
-    if queries is not None:
-        defaults["query_count_threshold"] = int(queries)
+    if hasattr(django_settings, "PERFORMANCE_SLOW_THRESHOLD"):
+        slow = _number("PERFORMANCE_SLOW_THRESHOLD")
+        defaults["slow_request_threshold_ms"] = None if slow is None else slow * 1000
+    if hasattr(django_settings, "PERFORMANCE_QUERY_THRESHOLD"):
+        queries = _number("PERFORMANCE_QUERY_THRESHOLD")
+        defaults["query_count_threshold"] = None if queries is None else int(queries)
     defaults["enabled"] = bool(getattr(django_settings, "METRICS_ENABLED", True))
     mapping = getattr(django_settings, "LOGPIPE", {})
     if not isinstance(mapping, dict):
@@ -46,11 +47,11 @@ def settings_from_django() -> Settings:
 
 
 def _number(name: str) -> float | None:
-    value = getattr(django_settings, name, None)
+    value = getattr(django_settings, name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ConfigurationError(f"Django setting {name} is {value!r}, expected a number from 0")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigurationError(f"Django setting {name} is {value!r}, expected a number from 0, or None for off")
     return float(value)
 
 

@@ -223,7 +223,7 @@ def _variable_misspelt(_: Settings) -> Iterator[Finding]:
 
 @_check("W010")
 def _threshold_in_wrong_unit(ours: Settings) -> Iterator[Finding]:
-    if ours.slow_request_threshold_ms > _LONGEST_REQUEST_MS:
+    if ours.slow_request_threshold_ms is not None and ours.slow_request_threshold_ms > _LONGEST_REQUEST_MS:
         yield (
             f"A request is called slow after {ours.slow_request_threshold_ms / 1000:g} s, longer than any takes.",
             'PERFORMANCE_SLOW_THRESHOLD is in seconds; LOGPIPE["SLOW_REQUEST_THRESHOLD_MS"] in milliseconds.',
