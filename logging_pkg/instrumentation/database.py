@@ -1,6 +1,6 @@
 """Count and time every query of every Django database connection.
 
-In: Django's `execute_wrapper` calls. Out: totals of the running unit, `db.slow_query_detected`, slow SELECTs to explain.
+In: Django's `execute_wrapper` calls. Out: totals of the running unit, `db.slow_query_detected`, SELECTs to explain.
 Never: changes a statement, its parameters, its result or its exception; adds a query.
 """
 
@@ -82,9 +82,9 @@ def _watcher(connection: Any) -> _Watch:
                         if ended - started > totals.slow_query_nanoseconds:
                             _report_slow(connection, text, ended - started, totals)
                         totals.overhead_nanoseconds += _clock() - ended
-            except Exception as error:
+            except Exception:
                 with faults_kept_in():
-                    raise error
+                    raise
 
     return watch
 

@@ -8,23 +8,23 @@ from __future__ import annotations
 from logging_pkg import conf
 from logging_pkg.context import Span
 from logging_pkg.instrumentation.guard import emit_safely
-from logging_pkg.instrumentation.sql import fingerprint, operation_of
+from logging_pkg.instrumentation.sql import operation_of
 from logging_pkg.instrumentation.totals import Totals, milliseconds
 
 
 def report_n_plus_one(totals: Totals, span: Span) -> None:
     """Emit what a finished unit repeated."""
     threshold = conf.settings().n_plus_one_threshold
-    for alias, database, sql, statement in totals.repeated():
+    for alias, database, shape, statement in totals.repeated():
         # A repeated write is a loop of writes; only repeated reads are what N+1 names.
-        if operation_of(sql) != "select" or not totals.take_finding():
+        if operation_of(shape) != "select" or not totals.take_finding():
             continue
         emit_safely(
             "db.n_plus_one_detected",
             {
                 "alias": alias,
                 "vendor": database.vendor,
-                "fingerprint": fingerprint(sql, database.vendor),
+                "fingerprint": shape,
                 "count": statement.count,
                 "threshold": threshold,
                 "total_ms": milliseconds(statement.nanoseconds),
@@ -39,7 +39,7 @@ def report_query_count(totals: Totals, span: Span) -> None:
     """Say that a finished request ran too many queries."""
     threshold = conf.settings().query_count_threshold
     query_count = totals.query_count
-    if query_count > threshold and totals.take_finding():
+    if threshold is not None and query_count > threshold and totals.take_finding():
         emit_safely(
             "db.high_query_count_detected",
             {

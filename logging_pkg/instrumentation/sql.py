@@ -16,6 +16,8 @@ MAX_LENGTH = 10_000
 
 _OPERATIONS = {"SELECT": "select", "INSERT": "insert", "UPDATE": "update", "DELETE": "delete"}
 
+_NESTING = re.compile(r"[()]|\b(?:SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+
 #: One pass over the text, so that a comment mark within a literal, or a quote within a comment, misleads nobody.
 #: What is left open is taken to the end of the text. MySQL's literals differ: see the two uses.
 _SYNTAX = r"""
@@ -61,8 +63,26 @@ def text_of(sql: Any, raw_connection: Any) -> str:
 
 
 def operation_of(sql: str) -> str:
-    """`select`, `insert`, `update`, `delete` or `other`."""
-    return _OPERATIONS.get(sql.lstrip(" \n\t(")[:6].upper(), "other")
+    """`select`, `insert`, `update`, `delete` or `other`; of `WITH … SELECT`, what follows the common tables."""
+    operation = _OPERATIONS.get(sql[:6])
+    if operation is not None:
+        return operation
+    head = sql[:MAX_LENGTH].lstrip(" \n\r\t(")
+    if head.startswith(("/*", "--")):
+        head = fingerprint(sql).lstrip(" (")
+    if head[:4].upper() == "WITH":
+        return _operation_after_with(fingerprint(sql))
+    return _OPERATIONS.get(head[:6].upper(), "other")
+
+
+def _operation_after_with(shape: str) -> str:
+    depth = 0
+    for match in _NESTING.finditer(shape):
+        if match[0] in "()":
+            depth += 1 if match[0] == "(" else -1
+        elif depth == 0:
+            return _OPERATIONS[match[0].upper()]
+    return "other"
 
 
 def fingerprint(sql: str, vendor: str = "") -> str:
@@ -86,6 +106,12 @@ def _fingerprint(sql: str, vendor: str) -> str:
     text = _LIST.sub("(?…)", text)
     text = _ROWS.sub("(?…)", text)
     return _SPACE.sub(" ", text).strip()
+
+
+@lru_cache(maxsize=1024)
+def shape_of(sql: str, vendor: str) -> str:
+    """What makes two statements the same one: the fingerprint of a SELECT, the text of anything else."""
+    return fingerprint(sql, vendor) if operation_of(sql) == "select" else sql
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from logging_pkg import conf
 from logging_pkg.context import Span, current_span
 from logging_pkg.instrumentation.caller import project_caller
+from logging_pkg.instrumentation.sql import MAX_LENGTH, shape_of
 
 #: Distinct statements remembered per alias; a unit that runs more has other problems, and still counts them all.
 MAX_STATEMENTS = 2_000
@@ -22,7 +23,7 @@ MAX_STATEMENTS = 2_000
 
 @dataclass(slots=True)
 class Statement:
-    """One parametrised SQL text within a unit."""
+    """All queries of one fingerprint within a unit (what is no SELECT: of one parametrised text)."""
 
     count: int = 0
     nanoseconds: int = 0
@@ -40,7 +41,19 @@ class DatabaseTotals:
     commits: int = 0
     rollbacks: int = 0
     transaction_nanoseconds: int = 0
+    #: By text, and the same ones by shape: a text is looked up for each query, a shape for a new text only.
     statements: dict[str, Statement] = field(default_factory=dict)
+    shapes: dict[str, Statement] = field(default_factory=dict)
+
+    def statement_of(self, sql: str) -> Statement | None:
+        """What a text not seen before counts for; None when there is no room for more."""
+        shape = shape_of(sql, self.vendor) if len(sql) <= MAX_LENGTH else sql
+        statement = self.shapes.get(shape)
+        if statement is None and len(self.shapes) < MAX_STATEMENTS:
+            statement = self.shapes[shape] = Statement()
+        if statement is not None and len(self.statements) < MAX_STATEMENTS:
+            self.statements[sql] = statement
+        return statement
 
 
 @dataclass(slots=True)
@@ -175,11 +188,12 @@ class Totals:
             if statement is not None:
                 duplicate = True
                 database.duplicates += 1
+            else:
+                statement = database.statement_of(sql)
+            if statement is not None:
                 statement.count += 1
                 statement.nanoseconds += nanoseconds
                 crosses = statement.count == self.n_plus_one_threshold + 1
-            elif len(database.statements) < MAX_STATEMENTS:
-                database.statements[sql] = Statement(1, nanoseconds)
         if crosses and statement is not None:
             self.has_repeated = True
             statement.caller = project_caller()
@@ -315,13 +329,13 @@ class Totals:
         return sum(database.duplicates for database in self.databases.values())
 
     def repeated(self) -> list[tuple[str, DatabaseTotals, str, Statement]]:
-        """Alias, its totals, SQL and counts of each statement over the N+1 threshold, most frequent first."""
+        """Alias, its totals, fingerprint and counts of what ran more often than the N+1 threshold, most often first."""
         if not self.has_repeated:
             return []
         found = [
             (alias, database, sql, statement)
             for alias, database in self.databases.items()
-            for sql, statement in database.statements.items()
+            for sql, statement in database.shapes.items()
             if statement.count > self.n_plus_one_threshold
         ]
         return sorted(found, key=lambda entry: -entry[3].count)

@@ -3,9 +3,9 @@
 In: the calls with which Django begins and ends transactions. Out: commits, rollbacks and time of the running unit.
 Never: adds a statement or round trip, changes what Django or the driver does; counts a savepoint.
 
-Django has no signal for this, so four methods of each connection are shadowed on the instance. A transaction is open when
-the driver says so: SQLite's begins with Django's BEGIN, PostgreSQL's with the first statement of the block, so an atomic
-block that asks PostgreSQL nothing is none. The driver knows without asking the server.
+Django has no signal for this, so four methods of each connection are shadowed on the instance. A transaction is open
+when the driver says so: SQLite's begins with Django's BEGIN, PostgreSQL's with the first statement of the block, so an
+atomic block that asks PostgreSQL nothing is none. The driver knows without asking the server.
 """
 
 from __future__ import annotations

@@ -61,7 +61,11 @@ def test_a_hostile_text_costs_no_time(sql: str) -> None:
         ("INSERT INTO t", "insert"),
         ("update t", "update"),
         ("DELETE FROM t", "delete"),
-        ("WITH x AS (SELECT 1) SELECT 1", "other"),
+        ("WITH x AS (SELECT ')' FROM (y)) SELECT 1", "select"),
+        ("with x as (select 1), y(a) as (select 2) insert into t select 1", "insert"),
+        ("WITH x", "other"),
+        ("/* traceparent='00' */ SELECT 1", "select"),
+        ("-- one\n(WITH x AS (SELECT 1) DELETE FROM t)", "other"),
         ("", "other"),
     ],
 )
