@@ -10,10 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 from unittest import TestCase, TestResult, TextTestResult
+from wsgiref.util import setup_testing_defaults
 
 from django.apps import apps
 from django.conf import settings
 from django.core.handlers import base
+from django.core.handlers.wsgi import WSGIHandler
 from django.test.runner import DiscoverRunner
 
 OBSERVABILITY = "logging_pkg.django.middleware.ObservabilityMiddleware"
@@ -91,6 +93,14 @@ class ObservedRunner(PlainRunner):
         settings.INSTALLED_APPS.append("logging_pkg.django")
         apps.set_installed_apps(settings.INSTALLED_APPS)
         base.settings = _PrependedMiddleware(self.middleware)
+
+    def run_suite(self, suite: Any, **kwargs: Any) -> TestResult:
+        result = super().run_suite(suite, **kwargs)
+        # One request of our own: its event shows that no test has taken the instrumentation out on the way.
+        environ: dict[str, Any] = {}
+        setup_testing_defaults(environ)
+        WSGIHandler()({**environ, "PATH_INFO": "/no/such/page/"}, lambda *_: lambda _: None).close()
+        return result
 
     def own_faults(self) -> int:
         from logging_pkg.writer import get_writer

@@ -88,6 +88,9 @@ class Comparison:
     @cached_property
     def problems(self) -> list[str]:
         """Why this is no success; empty when it is one."""
+        unfinished = [*self.without.problems, *self.instrumented.problems]
+        if unfinished and not (self.without.outcomes and self.instrumented.outcomes):
+            return [f"{self.label}: {problem}" for problem in unfinished]
         found = [
             f"{test}: {before} without, {after} with\n{self.instrumented.reasons.get(test, '')}".rstrip()
             for test, (before, after) in self.different.items()
@@ -102,8 +105,8 @@ class Comparison:
             found.append("no test ran")
         if self.without.events:
             found.append(f"the run without emitted {self.without.events.total()} events, expected none")
-        if not self.instrumented.events:
-            found.append("the run with emitted no event: it was not instrumented")
+        if not self.instrumented.events["http.request_finished"]:
+            found.append("the run with emitted no http.request_finished: it was not instrumented to its end")
         return [f"{self.label}: {problem}" for problem in [*found, *self.instrumented.problems]]
 
 
