@@ -1,7 +1,7 @@
 """docs/QUICKSTART.md, performed: its commands and edits, in its order, in a fresh environment with the wheel.
 
-In: the document. Out: a real project, real servers, a real Loki. Never: a command that the document does not have, save
-the second server of those it offers, and addresses and ports that are free here.
+In: the document. Out: a real project, real servers, a real Loki. Never: another command than
+the document's; only its port is one that is free here, and Loki, which it starts, is that of the tests.
 """
 
 from __future__ import annotations
@@ -283,6 +283,22 @@ def test_a_missing_application_is_named(performed: Performed) -> None:
     done = performed.terminal.run('python -c "import mysite.wsgi"', DJANGO_SETTINGS_MODULE=module)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith('Add "logging_pkg.django" to INSTALLED_APPS.')
+
+
+def test_a_missing_application_does_not_stop_production(performed: Performed) -> None:
+    """The site answers, unobserved and with nothing written; its log has one line on what to add."""
+    old = 'INSTALLED_APPS += ["logging_pkg.django"]'
+    module = _spoiled(performed, "no_application_in_production", old, 'DEBUG, ALLOWED_HOSTS = False, ["*"]')
+    program = (
+        "import mysite.wsgi; from django.test import Client; client = Client(); "
+        'print(*(client.get("/admin/login/").status_code for _ in range(2)))'
+    )
+    before = _log_files(performed.terminal)
+    done = performed.terminal.run(f"python -c '{program}'", DJANGO_SETTINGS_MODULE=module)
+    assert done.stdout == "200 200\n", done
+    # Twice: mysite.wsgi and the test client each load the middleware, and both did so once.
+    assert done.stderr.count('Add "logging_pkg.django" to INSTALLED_APPS.') == 2, done
+    assert _log_files(performed.terminal) == before
 
 
 def test_the_short_name_is_the_same_application(performed: Performed) -> None:
