@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -179,7 +178,7 @@ def _writes_to_stdout(handler: logging.Handler) -> bool:
     if stream is None:
         return False
     try:
-        return stream is sys.stdout or bool(stream.fileno() == 1)
+        return bool(stream.fileno() == 1)
     except (AttributeError, OSError, ValueError):  # no file at all, or a closed one
         return False
 

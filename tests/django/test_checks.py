@@ -72,8 +72,13 @@ def project(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
 
 
 def _unwritable(project: Project) -> None:
-    (project.folder / "occupied").touch()  # a file where a directory should be stops root as well
+    (project.folder / "occupied").touch(0o777)  # a file where a directory should be stops root as well
     project.ours(directory=project.folder / "occupied" / "logs")
+
+
+def _unwritable_for_stdout(project: Project) -> None:
+    _unwritable(project)
+    project.ours(sink="stdout")
 
 
 def _stdout_handler(project: Project) -> None:
@@ -146,6 +151,7 @@ def test_a_right_project_is_told_nothing(project: Project) -> None:
         lambda project: project.ours(sink="stdout"),
         lambda project: project.ours(sink="stdout", directory=project.folder / "static"),
         lambda project: _stdout_handler(project) or project.ours(sink="file"),
+        _unwritable_for_stdout,
         lambda project: project.ours(directory=project.folder / "static-logs"),
         lambda project: project.ours(directory=project.folder / "to" / "be" / "made"),
         lambda project: setattr(project.settings, "MEDIA_ROOT", ""),
@@ -167,6 +173,14 @@ def test_what_is_switched_off_is_not_looked_at(project: Project) -> None:
     project.settings.MIDDLEWARE = []
     project.ours(enabled=False, service_name="django", slow_request_threshold_ms=1e9)
     assert project.ids() == ["I001"]
+
+
+def test_excluding_everything_is_told_from_excluding_nothing(project: Project) -> None:
+    """`*` alone matches every request; an entry without its slash matches none, and the hint has it with one."""
+    project.ours(excluded_paths=("*", "up/"))
+    everything, nothing = project.messages()
+    assert "no request is observed" in everything.msg
+    assert 'Write "/up/".' in str(nothing.hint)
 
 
 def test_many_names_are_cut_short(project: Project) -> None:
