@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from django.urls import clear_url_caches
@@ -28,3 +31,18 @@ def _project(settings: object) -> Iterator[None]:
     yield
     conf.configure(before)
     clear_url_caches()
+
+
+@pytest.fixture(scope="session")
+def postgresql_uri() -> Iterator[str]:
+    """The address of a real PostgreSQL, one for the session: work in a schema of your own."""
+    # Not below tmp_path: each pytest session that starts takes other users' access to its root away, PostgreSQL's too.
+    with tempfile.TemporaryDirectory(prefix="logpipe-postgresql-") as directory, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pgserver warns at import where XDG_RUNTIME_DIR is not set
+        import pgserver
+
+        server = pgserver.get_server(Path(directory) / "data")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
