@@ -1,6 +1,6 @@
 """Start-up in a Django project.
 
-In: INSTALLED_APPS. Out: settings in force, databases watched, logging records captured. Never: a query.
+In: INSTALLED_APPS. Out: settings in force, databases and caches watched, logging records captured. Never: a query.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from django.core.signals import got_request_exception
 from logging_pkg.django.adapter import settings_from_django
 from logging_pkg.django.middleware import remember_exception
 from logging_pkg.events import configure, install_handler
+from logging_pkg.instrumentation.cache import watch_caches
+from logging_pkg.instrumentation.cache_warmers import autodiscover
 from logging_pkg.instrumentation.database import watch_databases
+from logging_pkg.instrumentation.warmed_reads import follow_warmed_keys
 
 
 class LoggingPackageConfig(AppConfig):
@@ -27,8 +30,11 @@ class LoggingPackageConfig(AppConfig):
 
         settings = settings_from_django()
         configure(settings)
+        autodiscover()
         if not settings.enabled:
             return
         watch_databases()
+        follow_warmed_keys()
+        watch_caches()
         install_handler()
         got_request_exception.connect(remember_exception, dispatch_uid="logging_pkg.exception")
