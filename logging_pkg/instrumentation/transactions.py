@@ -119,10 +119,18 @@ def _shadow(connection: Any, name: str, watched: Callable[..., Any]) -> Callable
     shadowed = connection.__dict__.get(name)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        original = shadowed if shadowed is not None else getattr(type(connection), name).__get__(connection)
-        return watched(original, *args, **kwargs)
+        return watched(_method(connection, name) if shadowed is None else shadowed, *args, **kwargs)
 
     return call
+
+
+def _method(connection: Any, name: str) -> Callable[..., Any]:
+    """What `connection.<name>` would be were it not shadowed; a mock put into the class is no descriptor."""
+    kind = type(connection)
+    found = next(base.__dict__[name] for base in kind.__mro__ if name in base.__dict__)
+    bind = getattr(type(found), "__get__", None)
+    method: Callable[..., Any] = found if bind is None else bind(found, connection, kind)
+    return method
 
 
 def _is_open(connection: Any) -> bool:

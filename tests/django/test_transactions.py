@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -338,10 +339,11 @@ def test_within_a_test_case_nothing_is_committed(client: Client, log_events: Log
 
 
 def test_a_method_patched_later_is_called(sqlite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What others do to the class or the instance works as it did."""
-    calls = []
-    monkeypatch.setattr(type(sqlite), "_commit", calls.append)
-    with pytest.raises(LookupError), transaction.atomic(OTHER):  # noqa: PT012
-        transaction.get_connection(OTHER)._commit()
-        raise LookupError
+    """What others put into the class works as it did, function or mock."""
+    calls: list[Any] = []
+    monkeypatch.setattr(type(sqlite), "_commit", lambda self: calls.append(self))  # noqa: PLW0108  (a function binds, a method does not)
+    sqlite.commit()
+    monkeypatch.setattr(type(sqlite), "_commit", mock := Mock())
+    sqlite.commit()
     assert calls == [sqlite]
+    mock.assert_called_once_with()
