@@ -26,6 +26,7 @@ from logging_pkg.instrumentation.guard import faults_kept_in
 from logging_pkg.instrumentation.http_request import RequestTotals, RequestWatch, fill_path
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
+from logging_pkg.instrumentation.watchdog import start_watchdog
 from logging_pkg.schemas.conventions import UNROUTED
 
 #: A client that went away has no status; nginx's 499 is what the field uses for it.
@@ -58,6 +59,7 @@ class ObservabilityMiddleware:
         self._excluded = tuple(path for path in settings.excluded_paths if not path.endswith("*"))
         self._excluded_prefixes = tuple(path[:-1] for path in settings.excluded_paths if path.endswith("*"))
         start_heartbeat()
+        start_watchdog()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Serve a request, watched unless its path is excluded."""
@@ -82,7 +84,7 @@ class ObservabilityMiddleware:
         watch = _watch(request)
         previous = activate(watch.span)
         try:
-            watch.started()
+            watch.started(asyncio.current_task())
             response: HttpResponseBase = await self.get_response(request)
         except asyncio.CancelledError as error:
             _finish(watch, request, None, outcome="cancelled", error=error)

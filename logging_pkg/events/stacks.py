@@ -5,6 +5,7 @@ In: exceptions, frames. Out: `module.Class`, and `file:line function` per frame.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -30,14 +31,21 @@ def describe_exception(error: BaseException) -> tuple[str, str]:
         frames = []
         traceback = current.__traceback__
         while traceback is not None:
-            frames.append(_frame_line(traceback.tb_frame, traceback.tb_lineno))
+            frames.append(frame_line(traceback.tb_frame, traceback.tb_lineno))
             traceback = traceback.tb_next
         parts.append("\n".join([*frames[-MAX_FRAMES:], error_type_of(current)]))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return error_type_of(error), "\n\n".join(reversed(parts))[-MAX_STACK_CHARACTERS:]
 
 
-def _frame_line(frame: FrameType, line: int) -> str:
+def describe_frames(frames: Sequence[FrameType]) -> str:
+    """A stack that is still running, innermost frame last; the innermost ones where there are too many."""
+    lines = [frame_line(frame, frame.f_lineno) for frame in frames[-MAX_FRAMES:]]
+    return "\n".join(lines)[-MAX_STACK_CHARACTERS:]
+
+
+def frame_line(frame: FrameType, line: int | None) -> str:
+    """`file:line function`."""
     code = frame.f_code
     return f"{code.co_filename}:{line} {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}"
 

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from logging_pkg.context import Span, activate, current_unit, start_span
 from logging_pkg.events.stacks import error_type_of
 from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.sampling import weight_of_detail
 from logging_pkg.instrumentation.totals import milliseconds
 
 P = ParamSpec("P")
@@ -43,14 +44,19 @@ class _Call:
     def finish(self, error: BaseException | None) -> None:
         cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
         failed = error is not None and not cancelled
+        duration_ms = milliseconds(_clock() - self._started)
+        weight = weight_of_detail(self.span, has_failed=failed)
+        if weight is None:
+            return
         emit_safely(
             "function.call_finished",
             {
                 "function": self._name,
-                "duration_ms": milliseconds(_clock() - self._started),
+                "duration_ms": duration_ms,
                 "outcome": "cancelled" if cancelled else "error" if failed else "ok",
                 "is_error": int(failed),
                 "error_type": error_type_of(error) if error is not None else None,
+                "sample_weight": weight,
             },
             self.span,
         )

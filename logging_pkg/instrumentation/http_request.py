@@ -6,6 +6,7 @@ Never: reads a body, session or user from a store; imports Django.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import time
@@ -27,7 +28,8 @@ from logging_pkg.context import (
 from logging_pkg.events.stacks import describe_exception
 from logging_pkg.instrumentation.findings import report_n_plus_one, report_query_count
 from logging_pkg.instrumentation.guard import emit_safely
-from logging_pkg.instrumentation.totals import Totals, cache_fields, milliseconds, unattributed
+from logging_pkg.instrumentation.totals import Ended, Totals, cache_fields, milliseconds, unattributed
+from logging_pkg.instrumentation.watchdog import in_flight
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,11 +56,14 @@ class RequestWatch:
         peer: address the request came from, for the trust in its correlation headers.
     """
 
+    #: Whether the watchdog has told of it.
+    is_reported_stuck = False
+
     def __init__(self, method: str, route: Callable[[], str], headers: Callable[[str], str | None], peer: str) -> None:
-        self._entered = _clock()
+        self.entered = _clock()
         settings = conf.settings()
         self.method = method if method in _METHODS else "OTHER"
-        self._route = route
+        self.route = route
         self.totals = RequestTotals(route)
         correlation_id, parent = _inbound(headers, peer, settings)
         if correlation_id is None and current_unit() is None:
@@ -73,13 +78,15 @@ class RequestWatch:
         self._done = False
         self._lock = threading.Lock()
 
-    def started(self) -> None:
-        """The view chain is about to run: what passed until now was ours."""
-        self._overhead += _clock() - self._entered
+    def started(self, task: asyncio.Task[Any] | None = None) -> None:
+        """The view chain is about to run, in this thread or in this task: what passed until now was ours."""
+        in_flight[self] = task or threading.get_ident()
+        self._overhead += _clock() - self.entered
 
     def responded(self) -> None:
-        """The response object is there."""
+        """The response object is there: from now on nobody waits for the application, and the watchdog looks away."""
         self._first_byte = _clock()
+        in_flight.pop(self, None)
 
     def finish(
         self,
@@ -100,20 +107,34 @@ class RequestWatch:
             if self._done:
                 return
             self._done = True
+        in_flight.pop(self, None)
         settings = conf.settings()
-        elapsed_ms = milliseconds(ended - self._entered)
+        elapsed_ms = milliseconds(ended - self.entered)
         outcome = outcome or _outcome_of(status)
         error = error or self.totals.error
-        route = self._route()
+        route = self.route()
         slow_ms = settings.slow_request_threshold_ms
+        is_slow = slow_ms is not None and elapsed_ms > slow_ms
         is_error = int(outcome == "server_error")
         totals, span = self.totals, self.span
+        totals.end(
+            Ended(
+                ended,
+                self.method,
+                route,
+                outcome,
+                span.correlation_id,
+                span.span_id,
+                span.parent_span_id,
+                span.unit_ids,
+            )
+        )
         report_n_plus_one(totals, span)
         report_query_count(totals, span)
         query_count = totals.query_count
         query_time_ms = milliseconds(totals.query_nanoseconds)
         api_time_ms = milliseconds(totals.api_nanoseconds)
-        if elapsed_ms > slow_ms and totals.take_finding():
+        if is_slow and totals.take_finding():
             emit_safely(
                 "http.slow_request_detected",
                 {
@@ -135,9 +156,9 @@ class RequestWatch:
             "status_class": f"{status // 100}xx",
             "outcome": outcome,
             "response_time_ms": elapsed_ms,
-            "time_to_first_byte_ms": milliseconds((self._first_byte or ended) - self._entered),
+            "time_to_first_byte_ms": milliseconds((self._first_byte or ended) - self.entered),
             "is_error": is_error,
-            "is_slow": int(elapsed_ms > slow_ms),
+            "is_slow": int(is_slow),
             "apdex": _apdex(elapsed_ms, settings.apdex_threshold_ms, is_error),
             "query_count": query_count,
             "query_time_ms": query_time_ms,
@@ -163,6 +184,7 @@ class RequestWatch:
             "is_streaming": int(is_streaming),
             "is_htmx": int(is_htmx),
             "findings_dropped": totals.findings_dropped,
+            "details_dropped": totals.details_dropped,
         }
         if error is not None:
             fields["error_type"], fields["error_stack"] = describe_exception(error)

@@ -15,6 +15,7 @@ from typing import Any
 from logging_pkg import conf
 from logging_pkg.instrumentation import background
 from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.totals import unattributed
 from logging_pkg.writer import get_writer
 
 _TASK = "heartbeat"
@@ -62,6 +63,8 @@ def sample(interval_s: float) -> dict[str, Any]:
         "rejected_count": writer.rejected,
         "failed_count": writer.failed,
         "shortened_count": writer.shortened,
+        "queries_unattributed": unattributed.query_count,
+        "emit_time_us": round(writer.emit_nanoseconds / 1000 / max(1, writer.emitted), 1),
     }
 
 

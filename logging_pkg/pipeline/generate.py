@@ -113,7 +113,7 @@ def rules_of(event: EventSchema, metric: Metric) -> list[RecordingRule]:
     for kind, text in (("name", metric.name), ("unit", metric.unit.replace("1", "one"))):
         if _METRIC_NAME.fullmatch(text) is None:
             raise RuleError(f'{event.path}: x-metrics: {kind} "{text}" is not lower case letters, digits and _')
-    for field in (*metric.by, *([metric.field] if metric.field else [])):
+    for field in _unique((*metric.by, metric.field, metric.weight)):
         if _METRIC_NAME.fullmatch(field) is None or field in KEYWORDS:
             raise RuleError(f'{event.path}: x-metrics: "{field}" cannot be a LogQL label; rename the field')
     window = metric.window or DEFAULT_WINDOW
@@ -164,14 +164,13 @@ def _summed(function: str, event: EventSchema, metric: Metric, window: str) -> s
 
 def _log_range(event: EventSchema, metric: Metric, window: str, *, indent: str) -> list[str]:
     lines = [f'{{event="{event.name}"}}']
-    keys = [
-        field for field in _unique((*metric.by, metric.field)) if field not in (*STREAM_LABELS, *STRUCTURED_METADATA)
-    ]
+    number = metric.field or metric.weight
+    keys = [field for field in _unique((*metric.by, number)) if field not in (*STREAM_LABELS, *STRUCTURED_METADATA)]
     if keys:
         lines.append("| json " + ", ".join(f'{key}="{key}"' for key in keys))
-    if metric.field:
+    if number:
         # A missing value or null is skipped, but one text or torn line would fail the whole rule without this filter.
-        lines.append(f'| unwrap {metric.field} | __error__=""')
+        lines.append(f'| unwrap {number} | __error__=""')
     lines.append(f"[{window}] offset {OFFSET}")
     return [indent + line for line in lines]
 

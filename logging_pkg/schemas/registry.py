@@ -48,6 +48,7 @@ class Metric:
         by: dimensions, besides service_name and env.
         window: LogQL duration that replaces the default window, e.g. `1m`.
         description: what it tells, one sentence.
+        weight: of a counter of sampled events, the field that says how many each line stands for.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Metric:
     by: tuple[str, ...]
     window: str | None
     description: str
+    weight: str | None = None
 
 
 @dataclass(frozen=True)
@@ -296,6 +298,11 @@ def _metrics(
             raise fail(f"{place}/field", None, f"the numeric field a {entry['kind']} is computed from")
         if source is not None and not is_numeric(properties.get(source)):
             raise fail(f"{place}/field", source, "a numeric field of this event")
+        weight = entry.get("weight")
+        if weight is not None and (
+            entry["kind"] != "counter" or source is not None or not is_numeric(properties.get(weight))
+        ):
+            raise fail(f"{place}/weight", weight, "a numeric field of this event, in a counter without a field")
         by = entry.get("by", [])
         if not isinstance(by, list) or not all(isinstance(dimension, str) for dimension in by):
             raise fail(f"{place}/by", by, "a list of field names")
@@ -314,6 +321,7 @@ def _metrics(
                 tuple(by),
                 window,
                 entry.get("description", ""),
+                weight,
             )
         )
     return tuple(metrics)

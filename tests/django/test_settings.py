@@ -14,7 +14,7 @@ from logging_pkg.exceptions import ConfigurationError
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the variables the pytest plugin sets."""
-    for name in ("STRICT", "SINK", "HEARTBEAT_INTERVAL_S"):
+    for name in ("STRICT", "SINK", "HEARTBEAT_INTERVAL_S", "STUCK_REQUEST_THRESHOLD_S"):
         monkeypatch.delenv(f"LOGPIPE_{name}")
 
 

@@ -19,6 +19,7 @@ FIELDS: dict[str, Any] = {
     "outcome": "ok",
     "is_error": 0,
     "error_type": None,
+    "sample_weight": 1,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -14,17 +14,7 @@ from logging_pkg.instrumentation import background
 from logging_pkg.testing import capture_events
 from logging_pkg.writer import get_writer
 
-
-@pytest.fixture(autouse=True)
-def _alone() -> Iterator[None]:
-    """No task of anybody else's, and none left behind."""
-    assert not background.is_running()
-    before = dict(background._tasks)
-    background._tasks.clear()
-    yield
-    background.stop()
-    background._tasks.clear()
-    background._tasks.update(before)
+pytestmark = pytest.mark.usefixtures("background_alone")
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from logging_pkg import start_heartbeat
 from logging_pkg.instrumentation.background import THREAD_NAME
 from logging_pkg.instrumentation.process import sample, stop_heartbeat
+from logging_pkg.instrumentation.totals import unattributed
 from logging_pkg.testing import LogEvents, capture_events
 from logging_pkg.writer import get_writer
 from tests.writer.support import by_instance, program, read_events
@@ -23,10 +23,7 @@ from tests.writer.support import by_instance, program, read_events
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _stopped() -> Iterator[None]:
-    yield
-    stop_heartbeat()
+pytestmark = pytest.mark.usefixtures("background_alone")
 
 
 def wait_for(events: LogEvents, count: int) -> None:
@@ -87,6 +84,8 @@ def test_a_sample_tells_the_process_and_its_logging() -> None:
         found = sample(15.0)
     assert len(events) == 2
     assert (found["written_count"], found["rejected_count"], found["failed_count"]) == (2, 1, 0)
+    assert found["emit_time_us"] > 0
+    assert found["queries_unattributed"] == unattributed.query_count
     assert 1_000_000 < found["rss_bytes"] < 100_000_000_000
     assert found["cpu_user_s"] > 0
     assert found["open_file_count"] >= 3

@@ -58,7 +58,7 @@ def stored(loki_server: Stack) -> tuple[int, dict[str, list[tuple[float, dict[st
     now_ns = time.time_ns() // 1000 * 1000
     lines: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     for event, schema in REGISTRY.events.items():
-        fields = {name for metric in schema.metrics for name in (*metric.by, metric.field) if name}
+        fields = {name for metric in schema.metrics for name in (*metric.by, metric.field, metric.weight) if name}
         lines[event] = []
         for _ in range(300):
             # Clear of the edges of every window, on both sides of each.
@@ -79,7 +79,7 @@ def some_value(schema: Any, name: str, chosen: random.Random) -> Any:
     if "integer" in kinds:
         return chosen.randint(1, 5000)
     if "number" in kinds:
-        return chosen.uniform(0, 5000)
+        return chosen.uniform(schema.get("minimum", 0), 5000)
     return chosen.choice(TEXTS.get(name, ["alpha", "beta.b"]) + ([None] if "null" in kinds else []))
 
 
@@ -87,7 +87,7 @@ def computed(operation: str, values: list[float], window_s: int) -> float:
     """The metric's definition in plain Python."""
     match operation:
         case "rate":
-            return len(values) / window_s
+            return sum(values) / window_s  # of ones, or of what each line stands for
         case "sum":
             return sum(values)
         case "avg":
@@ -117,7 +117,8 @@ def test_a_recorded_value_is_what_python_computes(
     series: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for age, made in lines[event]:
         if OFFSET_S < age < OFFSET_S + window_s:
-            series[tuple(made[name] or "" for name in metric.by)].append(made[metric.field] if metric.field else 1)
+            number = metric.field or metric.weight
+            series[tuple(made[name] or "" for name in metric.by)].append(made[number] if number else 1)
     expected = {key: computed(operation, values, window_s) for key, values in series.items()}
     samples = [
         sample for sample in loki.query(RULES[record], now_ns).samples if sample.labels["service_name"] == SERVICE

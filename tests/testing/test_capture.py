@@ -108,4 +108,5 @@ def test_the_plugin_keeps_test_sessions_quiet() -> None:
     """Strict, no heartbeat, no files, unless the environment says otherwise."""
     assert conf.settings().strict
     assert conf.settings().heartbeat_interval_s == 0
+    assert conf.settings().stuck_request_threshold_s == 0
     assert conf.settings().sink == "none"
