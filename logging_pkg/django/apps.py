@@ -34,7 +34,7 @@ class LoggingPackageConfig(AppConfig):
         if not settings.enabled:
             return
         watch_databases()
-        follow_warmed_keys()
         watch_caches()
+        follow_warmed_keys()
         install_handler()
         got_request_exception.connect(remember_exception, dispatch_uid="logging_pkg.exception")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.cache import caches
@@ -96,15 +97,16 @@ def _in_words(report: WarmReport) -> str:
 
 
 def _seconds(text: str) -> float:
-    """Of an option; argparse tells its name and value."""
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
     if not 0 <= seconds < float("inf"):
-        raise ValueError
+        raise ArgumentTypeError(f"{text!r}, expected seconds from 0")
     return seconds
 
 
 def _units(text: str) -> int:
-    units = int(text)
-    if units < 0:
-        raise ValueError
-    return units
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r}, expected a whole number from 0")
+    return int(text)
