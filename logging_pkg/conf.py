@@ -58,6 +58,8 @@ class Settings:
 
     heartbeat_interval_s: float = 15.0
     """Seconds between two process.sampled; 0 switches the heartbeat off."""
+    cache_usage_interval_s: float = 60.0
+    """Seconds between two cache.usage_reported of a cache; 0 is off."""
     slow_request_threshold_ms: float | None = 1000.0
     """http.slow_request_detected above this (PERFORMANCE_SLOW_THRESHOLD, in seconds); None is off."""
     stuck_request_threshold_s: float = 20.0
@@ -66,6 +68,14 @@ class Settings:
     """Apdex T, ms."""
     slow_query_threshold_ms: float = 100.0
     """db.slow_query_detected above this."""
+    explain_slow_queries: bool = False
+    """Ask for the plan of slow SELECTs, on a connection of its own (db.query_explained). Django: follows DEBUG."""
+    explain_interval_s: float = 3600.0
+    """One fingerprint is explained once in so many seconds, by each process."""
+    explain_timeout_ms: float = 1000.0
+    """How long the database may take over a plan, ms."""
+    explain_full_scan_rows: int = 1000
+    """Reading all of a table is a finding when it has more rows than this."""
     query_count_threshold: int | None = 10
     """db.high_query_count_detected above this (PERFORMANCE_QUERY_THRESHOLD); None is off."""
     n_plus_one_threshold: int = 3

@@ -14,12 +14,13 @@ import pytest
 if TYPE_CHECKING:
     from logging_pkg.testing import LogEvents
 
-#: In a test session events are checked strictly, go nowhere unless captured, and no heartbeat or watchdog thread runs.
+#: In a test session events are checked strictly, go nowhere unless captured, and no background task runs.
 _TEST_DEFAULTS = {
     "LOGPIPE_STRICT": "true",
     "LOGPIPE_SINK": "none",
     "LOGPIPE_HEARTBEAT_INTERVAL_S": "0",
     "LOGPIPE_STUCK_REQUEST_THRESHOLD_S": "0",
+    "LOGPIPE_CACHE_USAGE_INTERVAL_S": "0",
 }
 
 

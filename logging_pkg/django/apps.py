@@ -12,6 +12,7 @@ from logging_pkg.django.adapter import settings_from_django
 from logging_pkg.django.middleware import remember_exception
 from logging_pkg.events import configure, install_handler
 from logging_pkg.instrumentation.cache import watch_caches
+from logging_pkg.instrumentation.cache_usage import start_usage_reports
 from logging_pkg.instrumentation.cache_warmers import autodiscover
 from logging_pkg.instrumentation.database import watch_databases
 from logging_pkg.instrumentation.warmed_reads import follow_warmed_keys
@@ -35,6 +36,7 @@ class LoggingPackageConfig(AppConfig):
             return
         watch_databases()
         watch_caches()
+        start_usage_reports()
         follow_warmed_keys()
         install_handler()
         got_request_exception.connect(remember_exception, dispatch_uid="logging_pkg.exception")

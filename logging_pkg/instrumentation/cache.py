@@ -38,13 +38,16 @@ class AliasWatch:
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
+        #: The alias as events tell it, which bound its length.
+        self.label = alias[:64]
         self.lock = threading.Lock()
         self.on_read: ReadListener | None = None
         #: Use since it was last taken: within units of work, which tell of it themselves, and outside.
         self.inside = CacheTotals()
         self.outside = CacheTotals()
-        #: Keys that local memory made room with, so far.
+        #: Keys that local memory made room with, so far; of other stores the process does not know.
         self.evictions = 0
+        self.counts_evictions = False
         #: Class of the backend created last, and what tells how much its store holds.
         self.backend: type | None = None
         self.store: Store | None = None
@@ -125,6 +128,7 @@ def _watch_backend(alias: str, backend: Any) -> None:
     watch = alias_watch(alias)
     watch.backend = type(backend)
     watch.store = store_of(backend)
+    watch.counts_evictions = isinstance(backend, LocMemCache)
     handle = _Handle(backend)
     for name, function in watch.shadows_of(type(backend)).items():
         if name in attributes:  # another tool's, or the project's: it is what would have been called
@@ -200,14 +204,25 @@ def _shadow(watch: AliasWatch, name: str, replaced: Any) -> Any:
 
         def shadow(handle: _Handle, /, *args: Any, **kwargs: Any) -> Any:
             entered = _clock()
-            function, method = _method(handle, name) if replaced is None else (replaced, replaced)
+            if replaced is None:
+                # The class's method as it is now: tests and tools replace it there.
+                backend = handle.ref()
+                if backend is None:
+                    backend = handle.backend()
+                function = getattr(type(backend), name)
+                method = MethodType(function, backend) if type(function) is FunctionType else _bind(function, backend)
+            else:
+                function = method = replaced
             outer = running.get()
             if outer is not None and outer.alias == alias:
                 result = method(*args, **kwargs)
                 if outer.wants_inner:
                     outer._inner(name, args, kwargs, result)
                 return result
-            call = _begin(kind, alias, args, kwargs, function)
+            try:
+                call = kind(alias, args, kwargs, function)
+            except Exception as error:
+                call = _uncounted(error, alias, args, kwargs)
             running.set(call)
             started = _clock()
             try:
@@ -215,22 +230,30 @@ def _shadow(watch: AliasWatch, name: str, replaced: Any) -> Any:
             except BaseException as error:
                 ended = _clock()
                 running.set(outer)
-                _fail(watch, call, error, entered, started, ended)
+                _count_failure(watch, call, error, entered, started, ended)
                 raise
-            return _finish(watch, call, result, outer, entered, started, _clock())
+            return _count(watch, call, result, outer, entered, started, _clock())
 
         return shadow
 
     async def shadow_async(handle: _Handle, /, *args: Any, **kwargs: Any) -> Any:
         entered = _clock()
-        function, method = _method(handle, name) if replaced is None else (replaced, replaced)
+        if replaced is None:
+            backend = handle.backend()
+            function = getattr(type(backend), name)
+            method = _bind(function, backend)
+        else:
+            function = method = replaced
         outer = running.get()
         if outer is not None and outer.alias == alias:
             result = await method(*args, **kwargs)
             if outer.wants_inner:
                 outer._inner(name, args, kwargs, result)
             return result
-        call = _begin(kind, alias, args, kwargs, function)
+        try:
+            call = kind(alias, args, kwargs, function)
+        except Exception as error:
+            call = _uncounted(error, alias, args, kwargs)
         running.set(call)
         started = _clock()
         try:
@@ -240,90 +263,72 @@ def _shadow(watch: AliasWatch, name: str, replaced: Any) -> Any:
         except BaseException as error:
             ended = _clock()
             running.set(outer)
-            _fail(watch, call, error, entered, started, ended)
+            _count_failure(watch, call, error, entered, started, ended)
             raise
-        return _finish(watch, call, result, outer, entered, started, _clock())
+        return _count(watch, call, result, outer, entered, started, _clock())
 
     return shadow_async
 
 
-def _method(handle: _Handle, name: str) -> tuple[Any, Callable[..., Any]]:
-    """The method of the backend's class as it is now, plain and bound: tests and tools replace it there."""
-    backend = handle.ref()
-    if backend is None:
-        backend = handle.backend()
-    function = getattr(type(backend), name)
-    if type(function) is FunctionType:
-        return function, MethodType(function, backend)
+def _bind(function: Any, backend: Any) -> Callable[..., Any]:
+    """What `backend.name` would be for an attribute of its class."""
     bind = getattr(type(function), "__get__", None)
-    return function, function if bind is None else bind(function, backend, type(backend))
+    bound: Callable[..., Any] = function if bind is None else bind(function, backend, type(backend))
+    return bound
 
 
-def _begin(
-    kind: type[CacheCall], alias: str, args: tuple[Any, ...], kwargs: dict[str, Any], function: Any
-) -> CacheCall:
-    try:
-        return kind(alias, args, kwargs, function)
-    except Exception:
-        with faults_kept_in():
-            raise
-        return CacheCall(alias, args, kwargs, function)
+def _uncounted(error: Exception, alias: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CacheCall:
+    """A fault of ours before the call: it goes on as it came, and only its time is taken."""
+    with faults_kept_in():
+        raise error
+    return CacheCall(alias, args, kwargs, None)
 
 
-def _finish(
-    watch: AliasWatch,
-    call: CacheCall,
-    result: Any,
-    outer: CacheCall | None,
-    entered: int,
-    started: int,
-    ended: int,
+def _count(
+    watch: AliasWatch, call: CacheCall, result: Any, outer: CacheCall | None, entered: int, started: int, ended: int
 ) -> Any:
-    given = result
+    """Count a call that returned; what the caller gets."""
     try:
-        result = given = call._finish(result)
+        result = call._finish(result)
         if watch.on_read is not None and call.hits:
             for key, version in call._keys_read():
                 watch.on_read(key, version)
+        running.set(outer)
+        _add(watch, call, entered, started, ended)
     except Exception:
+        running.set(outer)
         with faults_kept_in():
             raise
-    finally:
-        running.set(outer)
-    _count(watch, call, entered, started, ended)
-    return given
+    return result
 
 
-def _fail(watch: AliasWatch, call: CacheCall, error: BaseException, entered: int, started: int, ended: int) -> None:
+def _count_failure(
+    watch: AliasWatch, call: CacheCall, error: BaseException, entered: int, started: int, ended: int
+) -> None:
     with faults_kept_in():
         call._fail(error)
-    _count(watch, call, entered, started, ended)
+        _add(watch, call, entered, started, ended)
 
 
-def _count(watch: AliasWatch, call: CacheCall, entered: int, started: int, ended: int) -> None:
+def _add(watch: AliasWatch, call: CacheCall, entered: int, started: int, ended: int) -> None:
     """Into the running unit, and the alias's own totals; what that cost into the unit as well."""
-    try:
-        nanoseconds = max(0, ended - started - call.paused)
-        totals: Totals | None = current_span().totals
-        with watch.lock:
-            use = watch.outside if totals is None else watch.inside
-            use.hits += call.hits
-            use.misses += call.misses
-            use.sets += call.sets
-            use.deletes += call.deletes
-            use.nanoseconds += nanoseconds
-        if totals is None:
-            return
-        totals.add_cache(
-            watch.alias, nanoseconds, hits=call.hits, misses=call.misses, sets=call.sets, deletes=call.deletes
-        )
-        overhead = started - entered + _clock() - ended
-        while totals is not None:
-            totals.overhead_nanoseconds += overhead
-            totals = totals.parent
-    except Exception:
-        with faults_kept_in():
-            raise
+    hits, misses, sets, deletes = call.hits, call.misses, call.sets, call.deletes
+    nanoseconds = max(0, ended - started - call.paused) if call.paused else ended - started
+    totals: Totals | None = current_span().totals
+    with watch.lock:
+        use = watch.outside if totals is None else watch.inside
+        use.hits += hits
+        use.misses += misses
+        use.sets += sets
+        use.deletes += deletes
+        use.nanoseconds += nanoseconds
+    if totals is None:
+        return
+    totals.add_cache(watch.label, nanoseconds, hits=hits, misses=misses, sets=sets, deletes=deletes)
+    overhead = started - entered + _clock() - ended
+    while totals is not None:
+        totals.overhead_nanoseconds += overhead
+        totals = totals.parent
 
 
 def _cull_shadow(watch: AliasWatch) -> Any:

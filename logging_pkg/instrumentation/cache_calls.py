@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -30,7 +30,7 @@ _MISSING = object()
 _TRANSPARENT_GETS = frozenset(
     {cls.get for cls in (DatabaseCache, DummyCache, FileBasedCache, LocMemCache, BaseMemcachedCache, RedisCache)}
 )
-_SIZED: tuple[type, ...] = (list, tuple, set, frozenset, dict, type({}.keys()), type({}.values()))
+_SIZED: tuple[type[Sized], ...] = (list, tuple, set, frozenset, dict, type({}.keys()), type({}.values()))
 
 
 class CacheCall:
@@ -88,15 +88,19 @@ class Get(CacheCall):
     def __init__(self, alias: str, args: tuple[Any, ...], kwargs: dict[str, Any], function: Any) -> None:
         self.alias = alias
         self.kwargs = kwargs
-        if len(args) > 1:
-            if function in _TRANSPARENT_GETS:
-                self.default, self.absent = args[1], _MISSING
+        if function in _TRANSPARENT_GETS:
+            self.absent = _MISSING
+            if len(args) == 1 and not kwargs:
+                self.default = None
+                args = (args[0], _MISSING)
+            elif len(args) > 1:
+                self.default = args[1]
                 args = (args[0], _MISSING, *args[2:])
             else:
-                self.default = self.absent = args[1] if _takes_default(function) else None
-        elif function in _TRANSPARENT_GETS:
-            self.default, self.absent = kwargs.get("default"), _MISSING
-            kwargs["default"] = _MISSING
+                self.default = kwargs.get("default")
+                kwargs["default"] = _MISSING
+        elif len(args) > 1:
+            self.default = self.absent = args[1] if _takes_default(function) else None
         else:
             self.default = self.absent = kwargs.get("default")
         self.args = args
@@ -119,8 +123,11 @@ def _takes_default(function: Any) -> bool:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return True
-    names = [parameter.name for parameter in parameters if parameter.kind != inspect.Parameter.VAR_POSITIONAL]
-    return "default" in names or len(names) < len(parameters)
+    # After the key, which is the first one of a bound method and the second of a function.
+    return any(
+        parameter.name == "default" or parameter.kind == inspect.Parameter.VAR_POSITIONAL
+        for parameter in parameters[1:3]
+    )
 
 
 class GetMany(CacheCall):
