@@ -23,12 +23,13 @@ _logger = logging.getLogger("logging_pkg.django")
 def settings_from_django() -> Settings:
     """Build the settings of this project.
 
-    `strict` follows DEBUG unless LOGPIPE says otherwise; `project_roots` is BASE_DIR where there is one.
+    `strict` and `explain_slow_queries` follow DEBUG unless LOGPIPE says otherwise; `project_roots` is BASE_DIR where there is one.
 
     Raises:
         ConfigurationError: a key is unknown or a value cannot work; the message names it.
     """
-    defaults: dict[str, Any] = {"strict": bool(django_settings.DEBUG)}
+    debug = bool(django_settings.DEBUG)
+    defaults: dict[str, Any] = {"strict": debug, "explain_slow_queries": debug}
     base = getattr(django_settings, "BASE_DIR", None)
     if base is not None:
         defaults["project_roots"] = (Path(base),)

@@ -16,17 +16,16 @@ from django.db.backends.signals import connection_created
 from django.db.backends.utils import CursorWrapper
 
 from logging_pkg import conf
-from logging_pkg.context import current_unit
+from logging_pkg.context import current_span, current_unit
 from logging_pkg.instrumentation.caller import project_caller
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
+from logging_pkg.instrumentation.query_plan import offer
 from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_of, text_of
 from logging_pkg.instrumentation.totals import Totals, milliseconds, unattributed
-from logging_pkg.instrumentation.transactions import watch_transactions
+from logging_pkg.instrumentation.transactions import WATCH_ATTRIBUTE, watch_transactions
 
 _Watch = Callable[[Callable[..., Any], Any, Any, bool, dict[str, Any]], Any]
 
-#: Where a connection keeps its watcher. A connection that has False there is never watched: our own.
-WATCH_ATTRIBUTE = "_logging_pkg_watch"
 #: How nearly every statement starts; whatever starts otherwise is looked at more closely.
 _PLAIN = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _clock = time.perf_counter_ns
@@ -76,11 +75,11 @@ def _watcher(connection: Any) -> _Watch:
                     if totals is None:
                         unattributed.add_query()
                         if ended - started > conf.settings().slow_query_threshold_ms * 1_000_000:
-                            _report_slow(connection, text, ended - started, None)
+                            _found_slow(connection, text, params, many, context, ended - started, None)
                     else:
                         totals.add_query(alias, vendor, text, ended - started)
                         if ended - started > totals.slow_query_nanoseconds:
-                            _report_slow(connection, text, ended - started, totals)
+                            _found_slow(connection, text, params, many, context, ended - started, totals)
                         totals.overhead_nanoseconds += _clock() - ended
             except Exception:
                 with faults_kept_in():
@@ -95,22 +94,29 @@ def _countable(sql: Any, connection: Any) -> str | None:
     return None if is_control(text) else text
 
 
-def _report_slow(connection: Any, sql: str, nanoseconds: int, totals: Totals | None) -> None:
-    if totals is not None and not totals.take_finding():
-        return
-    emit_safely(
-        "db.slow_query_detected",
-        {
-            "alias": connection.alias,
-            "vendor": connection.vendor,
-            "operation": operation_of(sql),
-            "fingerprint": fingerprint(sql, connection.vendor),
-            "duration_ms": milliseconds(nanoseconds),
-            "threshold_ms": conf.settings().slow_query_threshold_ms,
-            "caller": project_caller(),
-            "route": totals.route() if totals is not None else None,
-        },
-    )
+def _found_slow(
+    connection: Any, sql: str, params: Any, many: bool, context: dict[str, Any], nanoseconds: int, totals: Totals | None
+) -> None:
+    settings = conf.settings()
+    caller = project_caller()
+    if totals is None or totals.take_finding():
+        emit_safely(
+            "db.slow_query_detected",
+            {
+                "alias": connection.alias,
+                "vendor": connection.vendor,
+                "operation": operation_of(sql),
+                "fingerprint": fingerprint(sql, connection.vendor),
+                "duration_ms": milliseconds(nanoseconds),
+                "threshold_ms": settings.slow_query_threshold_ms,
+                "caller": caller,
+                "route": totals.route() if totals is not None else None,
+            },
+        )
+    # A named cursor fetches with a plan of its own, made for the first rows.
+    is_plain = not many and getattr(getattr(context["cursor"], "cursor", None), "name", None) is None
+    if settings.explain_slow_queries and is_plain:
+        offer(connection, sql, params, nanoseconds=nanoseconds, caller=caller, totals=totals, span=current_span())
 
 
 def _watch_procedures() -> None:

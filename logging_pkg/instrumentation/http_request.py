@@ -108,6 +108,8 @@ class RequestWatch:
                 return
             self._done = True
         in_flight.pop(self, None)
+        if not 100 <= status <= 599:
+            status = 500  # no HTTP status, though Django lets a view set it
         settings = conf.settings()
         elapsed_ms = milliseconds(ended - self.entered)
         outcome = outcome or _outcome_of(status)
@@ -196,6 +198,7 @@ class RequestWatch:
         # response and the frames of its exception until the garbage collector finds the circle.
         totals.error = None
         totals.route = lambda: route
+        totals.run_deferred()
 
 
 def _inbound(headers: Callable[[str], str | None], peer: str, settings: Settings) -> tuple[str | None, str | None]:

@@ -112,3 +112,4 @@ def sync_run(
                 },
                 span,
             )
+            totals.run_deferred()

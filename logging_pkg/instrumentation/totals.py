@@ -120,6 +120,8 @@ unattributed = Unattributed()
 late_work: dict[Totals, LateWork] = {}
 #: Finished requests whose late work is kept apart at one time; the queries of further ones count as unattributed.
 MAX_LATE = 1_000
+#: What one unit may put off until it has ended; the rest is dropped.
+MAX_DEFERRED = 10
 
 
 class Totals:
@@ -132,6 +134,7 @@ class Totals:
     """
 
     __slots__ = (
+        "_deferred",
         "_lock",
         "api_calls",
         "api_nanoseconds",
@@ -152,6 +155,8 @@ class Totals:
 
     def __init__(self, parent: Totals | None = None, route: Callable[[], str | None] | None = None) -> None:
         self._lock = threading.Lock()
+        #: None once the unit has ended.
+        self._deferred: list[Callable[[], None]] | None = []
         self.parent = parent
         self.route: Callable[[], str | None] = route or (parent.route if parent else _no_route)
         self.databases: dict[str, DatabaseTotals] = {}
@@ -295,6 +300,24 @@ class Totals:
         """The unit's event is about to be written: what comes now is late, and these totals change no more."""
         with self._lock:
             self.ended = ended
+
+    def defer(self, work: Callable[[], None]) -> bool:
+        """Put work off until the outermost unit has ended and told of itself (too much is dropped); False when it has."""
+        if self.parent is not None:
+            return self.parent.defer(work)
+        with self._lock:
+            if self._deferred is None:
+                return False
+            if len(self._deferred) < MAX_DEFERRED:
+                self._deferred.append(work)
+            return True
+
+    def run_deferred(self) -> None:
+        """The unit's event is written: do what was put off. Of a nested unit that is the outermost one's to do."""
+        with self._lock:
+            deferred, self._deferred = self._deferred or (), None
+        for work in deferred:
+            work()
 
     def drop_detail(self) -> None:
         """Count a detail event left out by sampling, here and in every enclosing unit."""

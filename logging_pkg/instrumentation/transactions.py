@@ -17,6 +17,8 @@ from typing import Any
 from logging_pkg.instrumentation.guard import faults_kept_in
 from logging_pkg.instrumentation.totals import current_totals
 
+#: Where a connection keeps what watches its statements; our own connections have False there and are not watched.
+WATCH_ATTRIBUTE = "_logging_pkg_watch"
 #: PQTRANS_IDLE and PQTRANS_INERROR of libpq, in psycopg 2 and 3 alike.
 _IDLE, _IN_ERROR = 0, 3
 _clock = time.perf_counter_ns
@@ -139,12 +141,12 @@ def _is_open(connection: Any) -> bool:
     known = getattr(raw, "in_transaction", None)
     if isinstance(known, bool):
         return known
-    return _status(raw) != _IDLE
+    return bool(_status(raw) != _IDLE)
 
 
 def _is_broken(connection: Any) -> bool:
     """Whether a statement of the transaction has failed, so that PostgreSQL answers a COMMIT with a rollback."""
-    return _status(connection.connection) == _IN_ERROR
+    return bool(_status(connection.connection) == _IN_ERROR)
 
 
 def _status(raw: Any) -> Any:
