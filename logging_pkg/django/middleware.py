@@ -22,7 +22,7 @@ from django.utils.functional import LazyObject, empty
 from logging_pkg import conf
 from logging_pkg.context import REQUEST_ATTRIBUTE, activate, current_span
 from logging_pkg.django.adapter import require_application
-from logging_pkg.instrumentation.guard import faults_kept_in
+from logging_pkg.instrumentation.guard import faults_kept_in, keep_in
 from logging_pkg.instrumentation.http_request import RequestTotals, RequestWatch, fill_path
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
@@ -86,7 +86,7 @@ class ObservabilityMiddleware:
         try:
             watch.started(asyncio.current_task())
             response: HttpResponseBase = await self.get_response(request)
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, GeneratorExit) as error:  # the latter where the loop itself has ended
             _finish(watch, request, None, outcome="cancelled", error=error)
             raise
         except BaseException as error:
@@ -116,6 +116,18 @@ def _watch(request: HttpRequest) -> RequestWatch:
 
 
 def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if not isinstance(response, HttpResponseBase) or not getattr(response, "is_rendered", True):
+        # A middleware's None, a template nobody has rendered: the server will fail on it, as it would without us.
+        _finish(watch, request, None)
+        return response
+    try:
+        _watch_response(watch, request, response)
+    except Exception as error:
+        keep_in(error)
+    return response
+
+
+def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
     watch.responded()
     header = conf.settings().correlation_header
     if header and header not in response.headers:
@@ -124,7 +136,7 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
         # The server strips the body of an answer to HEAD.
         size = 0 if request.method == "HEAD" else len(response.content)  # type: ignore[attr-defined]
         _finish(watch, request, response, response_bytes=size)
-        return response
+        return
     stream = _Stream(watch, request, response)
     # Past the property's setter, which would drop a FileResponse's file and with it the server's sendfile.
     inner = getattr(response, "_iterator", None)
@@ -133,7 +145,6 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
         response._iterator = wrapped  # type: ignore[attr-defined]
     # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
     response._resource_closers.append(stream.closed)  # type: ignore[attr-defined]
-    return response
 
 
 class _Stream:

@@ -41,3 +41,10 @@ class faults_kept_in:  # noqa: N801  (used like a function, as contextlib's own 
             return False
         get_writer().failed += 1
         return True
+
+
+def keep_in(error: Exception) -> None:
+    """The same for an exception that has been caught, where a `with` would cost too much: call it in `except`."""
+    if conf.settings().strict:
+        raise error
+    get_writer().failed += 1

@@ -17,6 +17,8 @@ from logging_pkg.context import Span, current_span
 from logging_pkg.instrumentation.caller import project_caller
 from logging_pkg.instrumentation.sql import MAX_LENGTH, shape_of
 
+_clock = time.perf_counter_ns
+
 #: Distinct statements remembered per alias; a unit that runs more has other problems, and still counts them all.
 MAX_STATEMENTS = 2_000
 
@@ -282,7 +284,7 @@ class Totals:
 
     def _late(self) -> LateWork | None:
         """With the lock held: where work that comes after the end is counted; None where there is too much of it."""
-        now = time.perf_counter_ns()
+        now = _clock()
         late = late_work.get(self)
         if late is None:
             if len(late_work) >= MAX_LATE:

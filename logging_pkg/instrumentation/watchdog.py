@@ -132,5 +132,5 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
-#: A server that is stopped has up to a tick of late work untold.
+# What a server did in its last second; one that ends by a signal (uvicorn sends itself the one it got) takes it along.
 atexit.register(report_late_work)
