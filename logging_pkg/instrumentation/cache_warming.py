@@ -247,7 +247,7 @@ class _Run:
         report = self._report
         return {
             "warmer": report.warmer,
-            "cache_alias": report.alias,
+            "alias": report.alias,
             "warm_run_id": report.run_id,
             "trigger": self._trigger,
             "outcome": report.outcome,

@@ -117,7 +117,7 @@ class AliasReads:
         overlooked, self._overlooked = self._overlooked, 0
         fields: dict[str, Any] = {
             "warmer": warmer,
-            "cache_alias": self._alias,
+            "alias": self._alias,
             "warm_run_id": run,
             "read_count": len(new),
             "read_total_count": len(told | new),

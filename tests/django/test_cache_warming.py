@@ -130,7 +130,7 @@ class TestRun:
             FINISHED,
             count=1,
             warmer="values",
-            cache_alias="default",
+            alias="default",
             trigger="code",
             outcome="finished",
             is_success=1,
