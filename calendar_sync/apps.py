@@ -1,7 +1,7 @@
 """The Django application's configuration.
 
-In: nothing. Out: its name and key type.
-Never: code that runs at start-up.
+In: nothing. Out: its name and key type; the receivers of its signals.
+Never: a query at start-up.
 """
 
 from django.apps import AppConfig
@@ -12,3 +12,7 @@ class CalendarSyncConfig(AppConfig):
 
     name = "calendar_sync"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        from calendar_sync import receivers  # noqa: F401  (connects them)

@@ -111,6 +111,31 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
     }
 
+
+def _cache(url: str) -> dict[str, object]:
+    """A cache by its address: redis://, rediss://, unix:// (Redis), file:// (a directory) or locmem://."""
+    scheme, _, rest = url.partition("://")
+    if scheme in {"redis", "rediss", "unix"}:
+        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+    if scheme == "file" and rest:
+        # Django looks through the directory with each write; by default it keeps 300 entries only.
+        options = {"MAX_ENTRIES": 5_000}
+        return {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": rest, "OPTIONS": options}
+    if scheme == "locmem":
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": rest}
+    raise ImproperlyConfigured(f"CACHE_URL={url!r}: expected redis://…, rediss://…, unix://…, file:///… or locmem://")
+
+
+# Shared by all processes, or a change in one leaves old dashboards in the others (docs/adr/0050).
+CACHES = {
+    "default": {
+        **_cache(os.environ.get("CACHE_URL") or ("locmem://" if TESTING else f"file://{STATE_DIR / 'cache'}")),
+        "KEY_PREFIX": "calendar-sync",
+    }
+}
+# How long a dashboard may be shown from the cache, s; 0 switches that off. A change is seen at once all the same.
+DASHBOARD_CACHE_S = _number("DASHBOARD_CACHE_S", 900)
+
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"

@@ -48,6 +48,7 @@ class Programs:
         self._children: dict[str, Child] = {}
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LOGPIPE_")},
+            "CACHE_URL": f"file://{directory / 'cache'}",
             "DATABASE_URL": f"sqlite:///{directory / 'calendar_sync.sqlite3'}",
             "DEBUG": "0",
             "DEMO_PAGES": "1",
@@ -80,7 +81,7 @@ class Programs:
             [sys.executable, "-m", "calendar_sync.fake_google", *fake_google.split(), "--latency-ms", "15"],
         )
         self._await("fake-google", lambda: bool(self.google.state()))
-        for command in (["migrate", "--verbosity", "0"], ["seed_demo", "--accounts", str(ACCOUNTS)]):
+        for command in (["migrate", "--verbosity", "0"], ["seed_demo", "--accounts", str(ACCOUNTS)], ["warm_caches"]):
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         bind = self.web_url.removeprefix("http://")

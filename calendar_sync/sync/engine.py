@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from calendar_sync.google import AccessRevoked, CalendarPage, GoogleCalendarClient, GoogleError, SyncTokenExpired
 from calendar_sync.models import Calendar, GoogleAccount
+from calendar_sync.services import forget_dashboard
 from calendar_sync.sync.lease import Lease, LeaseLost, SyncInProgress
 from calendar_sync.sync.targets import CalendarListTarget, Changes, EventsTarget, Target, UnexpectedResource
 from logging_pkg.instrumentation.sync import SyncRun, sync_run
@@ -128,6 +129,9 @@ def _sync_resource(
         # A mistake in the code, or this process being stopped: not ours to swallow, but the next sync need not wait.
         _release(lease)
         raise
+    finally:
+        # Whatever became of it: pages before a failure are there, and the time and the result of the sync are shown.
+        forget_dashboard(account.user_id)
     return False
 
 

@@ -87,7 +87,10 @@ def toggle_all_calendars(request: Request, account_id: int) -> HttpResponse:
 @login_required
 def sync_account(request: Request, account_id: int) -> HttpResponse:
     """Sync an account with Google while the user waits; HTMX gets the account's panel with the result."""
-    report = sync.sync_account(_account(request, account_id).account, "page")
+    account = DashboardService(request.user).google_account(account_id)
+    if account is None:
+        raise Http404
+    report = sync.sync_account(account, "page")
     if not request.htmx:
         level = messages.ERROR if report.failed else messages.SUCCESS
         messages.add_message(request, level, _in_words(report))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from pytest_django import Settings
 
 from calendar_sync.fake_google import (
@@ -24,6 +25,13 @@ from calendar_sync.google import GoogleCalendarClient, RetryPolicy
 from calendar_sync.models import Event, GoogleAccount
 
 SEED = SeedOptions(accounts=2, first_year=2024, last_year=2026)
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """Primary keys come again in the next test; what is cached under them must not."""
+    yield
+    cache.clear()
 
 
 @pytest.fixture

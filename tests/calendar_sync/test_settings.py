@@ -16,6 +16,7 @@ django.setup()
 print(json.dumps({
     "apps": settings.INSTALLED_APPS, "middleware": settings.MIDDLEWARE, "demo": settings.DEMO_PAGES,
     "database": settings.DATABASES["default"]["ENGINE"], "options": settings.DATABASES["default"].get("OPTIONS", {}),
+    "cache": settings.CACHES["default"],
     "hosts": list(settings.LOGPIPE["PROPAGATE_TO_HOSTS"]), "strict": settings.LOGPIPE["STRICT"],
 }))
 """
@@ -61,6 +62,19 @@ def test_production_has_neither_toolbar_nor_demonstration():
     assert found["database"] == "django.db.backends.postgresql"
 
 
+def test_the_cache_is_shared_between_processes_unless_told_otherwise():
+    """Files in the state directory without CACHE_URL, which needs no server; else what the address says."""
+    files = shown(DEBUG="1")["cache"]
+    assert files["BACKEND"] == "django.core.cache.backends.filebased.FileBasedCache"
+    assert files["LOCATION"].endswith("/.logpipe/cache")
+
+    redis = shown(DEBUG="1", CACHE_URL="redis://cache.example:6379/1")["cache"]
+    assert redis["BACKEND"] == "django.core.cache.backends.redis.RedisCache"
+    assert redis["LOCATION"] == "redis://cache.example:6379/1"
+    assert shown(DEBUG="1", CACHE_URL="file:///var/cache/calendar")["cache"]["LOCATION"] == "/var/cache/calendar"
+    assert "LocMemCache" in shown(DEBUG="1", CACHE_URL="locmem://")["cache"]["BACKEND"]
+
+
 def test_a_fake_server_on_this_machine_is_told_the_correlation():
     """Only the host the API root names."""
     assert shown(DEBUG="1", GOOGLE_CALENDAR_API_ROOT="http://127.0.0.1:8010/")["hosts"] == ["127.0.0.1:8010"]
@@ -76,7 +90,9 @@ def test_a_server_without_secret_key_does_not_start(module):
     assert python(f"import calendar_sync.{module}", DEBUG="1").returncode == 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("DEBUG", "maybe"), ("GOOGLE_TIMEOUT_S", "soon")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("DEBUG", "maybe"), ("GOOGLE_TIMEOUT_S", "soon"), ("CACHE_URL", "memcache://x")]
+)
 def test_a_variable_that_cannot_be_read_is_named(name, value):
     """With its value and what was expected."""
     result = python("import calendar_sync.settings", **{name: value})

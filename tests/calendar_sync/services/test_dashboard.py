@@ -142,4 +142,5 @@ def test_a_calendar_is_found_with_its_account_in_two_queries(user, django_assert
     with django_assert_num_queries(2):
         summary, calendar = DashboardService(user).account_of_calendar(wanted.pk)
 
-    assert (summary.account, calendar, len(summary.calendars)) == (account, wanted, 5)
+    assert (summary.account.pk, calendar.pk, len(summary.calendars)) == (account.pk, wanted.pk, 5)
+    assert calendar in summary.calendars
