@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
+from asgiref.sync import iscoroutinefunction
+
 from logging_pkg.context import Span, activate, current_unit, start_span
 from logging_pkg.events.stacks import error_type_of
 from logging_pkg.instrumentation.guard import emit_safely
@@ -119,7 +121,7 @@ def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
         return cast("Callable[P, R]", _wrap_async_generator(function, name))
     if inspect.isgeneratorfunction(function):
         return cast("Callable[P, R]", _wrap_generator(function, name))
-    if inspect.iscoroutinefunction(function):
+    if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
         return cast("Callable[P, R]", _wrap_coroutine(function, name))
 
     @functools.wraps(function)
@@ -189,6 +191,7 @@ def _steps(inner: Any, call: _Call) -> Any:
         except StopIteration as stop:
             return stop.value
         finally:
+            del resume  # holds what was thrown in: a circle, had it raised again
             call.leave()
         try:
             sent = yield item
@@ -219,6 +222,7 @@ def _wrap_async_generator(function: Callable[..., Any], name: str) -> Callable[.
                 except StopAsyncIteration:
                     break
                 finally:
+                    del resume
                     call.leave()
                 try:
                     sent = yield item

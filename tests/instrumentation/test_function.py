@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from logging_pkg import track_performance
 from logging_pkg.context import active, current_span, current_unit, start_span
@@ -284,3 +287,152 @@ def test_one_tracker_shared_by_threads_keeps_their_units_apart(log_events: LogEv
     assert found == {"first": True, "second": True}
     assert len({event["correlation_id"] for event in log_events}) == 1
     assert len({event["request_id"] for event in log_events}) == 2
+
+
+def test_a_generator_is_the_parent_of_what_it_calls(log_events: LogEvents) -> None:
+    """Between its steps, what the consumer calls is the consumer's."""
+
+    @track_performance("inner")
+    def inner() -> None: ...
+
+    @track_performance("outer")
+    def outer() -> Iterator[int]:
+        inner()
+        yield 1
+        inner()
+
+    for _ in outer():
+        inner()
+    first, between, last, whole = log_events
+    assert first["parent_span_id"] == last["parent_span_id"] == whole["span_id"]
+    assert between["parent_span_id"] != whole["span_id"]
+
+
+async def test_blocks_in_concurrent_tasks_keep_their_units_apart(log_events: LogEvents) -> None:
+    """One tracker, entered by many tasks that take turns: each call is below its own unit."""
+    shared = track_performance("shared")
+
+    async def work(number: int) -> None:
+        with active(start_span("request")) as request:
+            with shared:
+                await asyncio.sleep(0.001 * (number % 3))
+                assert current_span().parent_span_id == request.span_id
+            assert current_span() is request
+
+    await asyncio.gather(*(work(number) for number in range(20)))
+    assert len({event["request_id"] for event in log_events}) == 20
+    assert all(event["parent_span_id"] == event["request_id"] for event in log_events)
+
+
+async def test_a_block_that_is_cancelled(log_events: LogEvents) -> None:
+    """While it awaits; no error."""
+
+    async def work() -> None:
+        with track_performance("waiting"):
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert_event(log_events, CALL, count=1, outcome="cancelled", is_error=0)
+
+
+async def test_an_async_generator_cancelled_in_its_step(log_events: LogEvents) -> None:
+    """Its own cleanup runs, in its unit, and it is told once."""
+    seen: list[Any] = []
+
+    @track_performance("rows")
+    async def rows() -> AsyncIterator[int]:
+        try:
+            await asyncio.sleep(60)
+            yield 1
+        finally:
+            seen.append(current_span().span_id)
+
+    async def consume() -> None:
+        async for _ in rows():
+            pytest.fail("nothing was yielded")
+
+    task = asyncio.create_task(consume())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    event = assert_event(log_events, CALL, count=1, outcome="cancelled")
+    assert seen == [event["span_id"]]
+
+
+async def test_an_async_generator_left_in_the_middle(log_events: LogEvents) -> None:
+    """Closed by the event loop once nobody holds it: its cleanup runs, and it is told."""
+    seen: list[str] = []
+
+    @track_performance("rows")
+    async def rows() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0)
+            seen.append("cleaned up")
+
+    async for _ in rows():
+        break
+    gc.collect()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert seen == ["cleaned up"]
+    assert_event(log_events, CALL, count=1, outcome="cancelled")
+
+
+async def test_callables_that_are_coroutines_without_saying_so(log_events: LogEvents) -> None:
+    """Objects with an async `__call__`, and what asgiref has marked: timed until what they return has been awaited."""
+
+    class Work:
+        async def __call__(self) -> str:
+            await asyncio.sleep(0.02)
+            return "done"
+
+    assert await track_performance("object")(Work())() == "done"
+    assert await track_performance("bridge")(sync_to_async(lambda: "done", thread_sensitive=False))() == "done"
+    assert asyncio.iscoroutinefunction(track_performance("object")(Work()))
+    first, second = log_events
+    assert (first["function"], second["function"]) == ("object", "bridge")
+    assert first["duration_ms"] > 10
+
+
+@pytest.mark.parametrize("kind", ["function", "generator"])
+def test_an_exception_is_freed_without_the_garbage_collector(log_events: LogEvents, kind: str) -> None:
+    """Nothing of ours makes a circle of an exception and the frames it has gone through."""
+
+    class PreciousError(KeyError):
+        pass
+
+    @track_performance
+    def function() -> None:
+        raise PreciousError
+
+    @track_performance
+    def generator() -> Iterator[int]:
+        yield 1
+
+    def fail() -> weakref.ref[PreciousError]:
+        found: list[weakref.ref[PreciousError]] = []
+        try:
+            if kind == "function":
+                function()
+            else:
+                started: Any = generator()
+                next(started)
+                started.throw(PreciousError())
+        except PreciousError as error:
+            found.append(weakref.ref(error))
+        return found[0]
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert fail()() is None
+    finally:
+        gc.enable()
