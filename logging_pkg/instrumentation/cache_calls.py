@@ -124,9 +124,8 @@ def _takes_default(function: Any) -> bool:
     except (TypeError, ValueError):
         return True
     # After the key, which is the first one of a bound method and the second of a function.
-    return any(
-        parameter.name == "default" or parameter.kind == inspect.Parameter.VAR_POSITIONAL
-        for parameter in parameters[1:3]
+    return any(parameter.name == "default" for parameter in parameters[1:3]) or any(
+        parameter.kind == inspect.Parameter.VAR_POSITIONAL for parameter in parameters
     )
 
 
@@ -138,7 +137,7 @@ class GetMany(CacheCall):
         self._keys = _take_keys(self)
 
     def _finish(self, result: Any) -> Any:
-        self.hits = len(result)
+        self.hits = len(result) if isinstance(result, _SIZED) else 0
         self.misses = max(0, _distinct(self._keys, self.hits) - self.hits)
         self._found = result
         return result
@@ -255,7 +254,7 @@ class SetMany(CacheCall):
 
     def _finish(self, result: Any) -> Any:
         failed = len(result) if isinstance(result, _SIZED) else 0
-        self.sets = max(0, len(self.argument(0, "data")) - failed)
+        self.sets = max(0, _distinct(self.argument(0, "data"), 0) - failed)
         return result
 
 
