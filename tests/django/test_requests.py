@@ -6,10 +6,14 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
+from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client, RequestFactory
 
 from logging_pkg.django.middleware import ObservabilityMiddleware, route_of
+from logging_pkg.instrumentation.watchdog import in_flight
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
+from tests.django import urls
 
 REQUEST = "http.request_finished"
 
@@ -222,8 +226,6 @@ def test_the_request_is_freed_without_the_garbage_collector(log_events: LogEvent
     import gc
     import weakref
 
-    from django.http import HttpResponse
-
     request = RequestFactory().get("/")
     middleware = ObservabilityMiddleware(lambda _: HttpResponse("x"))
     gc.collect()
@@ -235,6 +237,56 @@ def test_the_request_is_freed_without_the_garbage_collector(log_events: LogEvent
         assert found() is None
     finally:
         gc.enable()
+
+
+def test_what_is_no_response_passes_through(log_events: LogEvents) -> None:
+    """A middleware's None: Django says what is wrong with it, as it does without us."""
+    assert ObservabilityMiddleware(lambda _: None)(RequestFactory().get("/")) is None
+    assert_event(log_events, REQUEST, count=1, status_code=500, outcome="server_error")
+
+
+def test_a_template_nobody_has_rendered_passes_through(log_events: LogEvents) -> None:
+    """Reading its content would raise here what the server is going to raise."""
+    response = TemplateResponse(RequestFactory().get("/"), "no/such.html")
+    assert ObservabilityMiddleware(lambda _: response)(RequestFactory().get("/")) is response
+    assert not response.is_rendered
+    assert_event(log_events, REQUEST, count=1, status_code=500)
+
+
+def test_a_status_that_is_none_is_a_server_error(log_events: LogEvents) -> None:
+    """Django lets a view set it; the event stays valid, and the response as it is."""
+    response = HttpResponse("x")
+    response.status_code = 999
+    assert ObservabilityMiddleware(lambda _: response)(RequestFactory().get("/")) is response
+    assert response.status_code == 999
+    assert_event(log_events, REQUEST, count=1, status_code=500, outcome="server_error")
+
+
+async def test_a_loop_that_ends_in_the_middle_is_no_error_of_the_view(log_events: LogEvents) -> None:
+    """The coroutine is closed without its task being cancelled first."""
+    middleware: Any = ObservabilityMiddleware(urls.waiting)
+    serving = middleware(RequestFactory().get("/waiting/"))
+    serving.send(None)
+    serving.close()
+    assert_event(log_events, REQUEST, count=1, outcome="cancelled", status_code=499, is_error=0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/failing/", "/failing-async/", "/stream/", "/file/", "/missing/", "/queries/2/"])
+async def test_no_way_to_end_leaves_a_request_in_flight(path: str, log_events: LogEvents) -> None:
+    """The watchdog's registry is empty once the response is there."""
+    response = await AsyncClient(raise_request_exception=False).get(path)
+    assert in_flight == {}
+    response.close()
+
+
+@pytest.mark.django_db
+def test_the_cost_of_watching_queries_is_in_the_requests_cost(client: Client, log_events: LogEvents) -> None:
+    """Two hundred queries cost more to watch than none, and the field says so."""
+    client.get("/queries/0/")
+    client.get("/queries/200/")
+    none, many = (event["instrumentation_us"] for event in log_events.named(REQUEST))
+    assert many > none > 0
 
 
 def test_a_request_without_a_resolver_match_is_unrouted() -> None:
