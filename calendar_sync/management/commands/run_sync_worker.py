@@ -1,8 +1,8 @@
 """`manage.py run_sync_worker`: sync every account again and again, until told to stop.
 
 In: `--interval S`; SIGTERM or SIGINT.
-Out: a sync of each account per pass, each pass a correlation of its own. Run it under its own service name:
-`LOGPIPE_SERVICE_NAME=calendar-sync-worker`.
+Out: a sync of each account per pass, each pass a correlation of its own; then warm dashboards, which the syncs made old.
+Run it under its own service name: `LOGPIPE_SERVICE_NAME=calendar-sync-worker`.
 Never: stops in the middle of a page; a stop ends every wait at once, and the pass before its next account.
 """
 
@@ -18,6 +18,7 @@ from django.db import DatabaseError, close_old_connections
 from calendar_sync.models import GoogleAccount
 from calendar_sync.sync import sync_account
 from logging_pkg import new_correlation, start_heartbeat
+from logging_pkg.instrumentation.cache_warming import warm_caches
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class Command(BaseCommand):
             while not stop.is_set():
                 self._sync_all(stop)
                 passes += 1
+                if not stop.is_set():
+                    warm_caches(["dashboards"], time_budget_s=options["interval"] / 2)
                 if passes == options["passes"]:
                     break
                 stop.wait(options["interval"])

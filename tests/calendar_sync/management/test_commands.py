@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from calendar_sync.models import Calendar, GoogleAccount
+from calendar_sync.services import DashboardService
 from logging_pkg.testing import assert_event, assert_valid_stream
 from tests.calendar_sync.conftest import local_events, server_events
 
@@ -106,6 +107,18 @@ def test_each_pass_of_the_worker_is_a_correlation_of_its_own(account, google, lo
     runs = log_events.named("sync.run_finished")
     assert {run["trigger"] for run in runs} == {"worker"}
     assert len({run["correlation_id"] for run in runs}) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_warms_the_dashboards_its_syncs_made_old(account, google, django_assert_num_queries):
+    """After a pass a user's dashboard is there again, and is the new one."""
+    DashboardService(account.user).dashboard()
+
+    run("run_sync_worker", "--interval", "60", "--passes", "1")
+
+    with django_assert_num_queries(0):
+        dashboard = DashboardService(account.user).dashboard()
+    assert dashboard.calendar_count == 5
 
 
 def test_the_worker_stops_cleanly_in_the_middle_of_a_back_off(tmp_path: Path, fake, control):
