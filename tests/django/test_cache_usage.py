@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,11 @@ Configure = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_used_before() -> Iterator[None]:
+def _nothing_used_before() -> None:
     """What other tests did is theirs."""
     for watch in alias_watches():
         watch.take()
         watch.evictions = 0
-    yield
-    for watch in alias_watches():
         watch.backend = watch.store = None
 
 
