@@ -1,7 +1,7 @@
 """`manage.py run_sync_worker`: sync every account again and again, until told to stop.
 
 In: `--interval S`; SIGTERM or SIGINT.
-Out: a sync of each account per pass, each pass a correlation of its own; then warm dashboards, which the syncs made old.
+Out: a sync of each account per pass, each pass a correlation of its own; then warm dashboards, old by then.
 Run it under its own service name: `LOGPIPE_SERVICE_NAME=calendar-sync-worker`.
 Never: stops in the middle of a page; a stop ends every wait at once, and the pass before its next account.
 """
