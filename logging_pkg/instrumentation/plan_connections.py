@@ -86,12 +86,25 @@ def explain(
     setattr(connection, WATCH_ATTRIBUTE, False)
     connection.make_debug_cursor = connection.make_cursor  # neither in a query log nor in django.db.backends' records
     try:
+        _connect(connection)
         with connection.cursor() as cursor:
             ask = _ask_sqlite if is_sqlite else _ask_postgresql
             return ask(connection, cursor, sql, params, shape, min_rows, seconds)
     finally:
         with suppress(DatabaseError):
             connection.close()
+
+
+def _connect(connection: Any) -> None:
+    """Do what Django's `connect` does, without connection_created: receivers would take it for the application's.
+
+    What they would have set up (a function for SQLite, a search_path) is missing here, and explaining a statement that
+    needs it fails.
+    """
+    with connection.wrap_database_errors:
+        connection.connection = connection.get_new_connection(connection.get_connection_params())
+        connection.set_autocommit(True)
+        connection.init_connection_state()
 
 
 def is_timeout(error: BaseException) -> bool:

@@ -29,7 +29,7 @@ _CAST = r"(?:::[\w ]+?(?:\(\?…?\))?(?:\[\])?)?"
 _TERM = rf"(?:\({_COLUMN}\)|{_COLUMN}|\?){_CAST}"
 #: `a = b`, `a = ANY (…`, `a IN (…`, `a BETWEEN …`; not of a function's result, which an index of the column does not hold.
 _COMPARISON = re.compile(
-    rf"(?<![\w.:\"`)?])(?P<left>{_TERM})\s*(?:(?:<=|>=|==?|<|>)\s*(?:ANY\s*\()?(?P<right>{_TERM})(?![\w(])|(?:IN\s*\(|BETWEEN\s))",
+    rf"(?<![\w.:\"`)?])(?P<left>{_TERM})\s*(?:(?:(?P<range><=|>=|<|>)|==?)\s*(?:ANY\s*\()?(?P<right>{_TERM})(?![\w(])|(?:IN\s*\(|(?P<between>BETWEEN)\s))",
     re.IGNORECASE,
 )
 _TABLE = re.compile(rf"\b(?:FROM|JOIN|,)\s*\(?\s*({_NAME})\s+(?:AS\s+)?({_NAME})", re.IGNORECASE)
@@ -221,7 +221,8 @@ def _sorts(detail: str) -> str | None:
 def _compared_columns(shape: str, alias: str, *, joined: bool) -> tuple[str, ...]:
     """Columns of `alias` (or of none said) that a condition compares with a value; if `joined`, also with another's."""
     start = re.search(r"\bFROM\b", shape, re.IGNORECASE)
-    found: dict[str, None] = {}
+    equal: dict[str, None] = {}
+    others: dict[str, None] = {}
     for match in _COMPARISON.finditer(shape, start.end() if start else 0):
         if shape[: match.start()].rstrip("( ").upper().endswith(" NOT"):
             continue
@@ -230,8 +231,9 @@ def _compared_columns(shape: str, alias: str, *, joined: bool) -> tuple[str, ...
             if side is None or side[0] not in {"", alias}:
                 continue
             if other is None or (joined and other[0] not in {"", alias}):
-                found[side[1]] = None
-    return tuple(found)
+                (others if match["range"] or match["between"] else equal)[side[1]] = None
+    # An index serves equal values of its first columns and a range of the next one.
+    return tuple(equal | others)
 
 
 def _split(term: str | None) -> tuple[str, str] | None:

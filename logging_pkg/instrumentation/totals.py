@@ -304,7 +304,7 @@ class Totals:
             self.ended = ended
 
     def defer(self, work: Callable[[], None]) -> bool:
-        """Put work off until the outermost unit has ended and told of itself (too much is dropped); False when it has."""
+        """Put work off until the outermost unit has told of itself (too much is dropped); False when it has."""
         if self.parent is not None:
             return self.parent.defer(work)
         with self._lock:

@@ -39,8 +39,9 @@ def sqlite_file(path: Path, alias: str = "other", **settings: Any) -> Iterator[A
 def postgresql_schema(uri: str, alias: str = "other", **settings: Any) -> Iterator[Any]:
     """A schema of its own, the first in the search path, dropped at the end."""
     schema = f"test_{alias}"
-    values = dict(dj_database_url.parse(uri)) | settings
-    values["OPTIONS"] = {**values.get("OPTIONS", {}), "options": f"-c search_path={schema}"}
+    values: dict[str, Any] = {**dj_database_url.parse(uri)}
+    options = {**values.get("OPTIONS", {}), **settings.pop("OPTIONS", {}), "options": f"-c search_path={schema}"}
+    values |= settings | {"OPTIONS": options}
     with added_database(alias, **values) as connection:
         with connection.cursor() as cursor:
             cursor.execute(f"CREATE SCHEMA {schema}")

@@ -16,7 +16,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import aget_user, get_user
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import include, path, re_path
 
@@ -161,6 +161,15 @@ def slow(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
 
+def people(request: HttpRequest) -> HttpResponse:
+    """A SELECT on the database `other`, by a parameter and literals."""
+    with connections["other"].cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM people WHERE email = %s AND age < 4711 AND '1' <> 'hunter2'", ["hunter2@secret.example"]
+        )  # the line of people
+        return HttpResponse(str(cursor.fetchall()))
+
+
 def broken_query(request: HttpRequest) -> HttpResponse:
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM no_such_table")
@@ -229,6 +238,7 @@ urlpatterns = [
     path("many-n-plus-ones/", many_n_plus_ones),
     path("writes/", writes),
     path("slow/", slow),
+    path("people/", people),
     path("broken-query/", broken_query),
     path("gathered/", gathered),
     path("lost/", lost),
