@@ -36,6 +36,11 @@ EVERYTHING_ON = {
     "QUERY_COUNT_THRESHOLD": 0,
     "N_PLUS_ONE_THRESHOLD": 0,
     "HEARTBEAT_INTERVAL_S": 1,
+    "CACHE_USAGE_INTERVAL_S": 1,
+    "STUCK_REQUEST_THRESHOLD_S": 0.02,
+    "EXPLAIN_SLOW_QUERIES": True,
+    "EXPLAIN_INTERVAL_S": 0,
+    "EXPLAIN_FULL_SCAN_ROWS": 0,
 }
 
 #: Labels with tests that list all headers of a response: there X-Correlation-ID is switched off, by its own setting.

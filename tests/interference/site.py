@@ -103,7 +103,7 @@ class _Log:
         events: Counter[str] = Counter()
         problems: list[str] = []
         for path in self._directory.glob("*"):
-            lines = path.read_bytes().splitlines()
+            lines = path.read_bytes().split(b"\n")[:-1]  # whole ones: other threads write meanwhile
             for line in lines[self._read[path.name] :]:
                 event = json.loads(line)
                 events[event["event"]] += 1
