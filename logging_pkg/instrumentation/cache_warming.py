@@ -87,6 +87,8 @@ def warm_caches(
 ) -> list[WarmReport]:
     """Run warmers, in the order of their priority, as a cause of its own; returns a report of each.
 
+    Not within a transaction: it would warm what may be rolled back, and hide the lock of a cache in the database.
+
     Args:
         names: of the warmers; all without any.
         time_budget_s: no item begins after so many seconds, all warmers together. One that has begun is not stopped.

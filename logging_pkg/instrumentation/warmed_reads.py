@@ -23,7 +23,7 @@ from logging_pkg.instrumentation.quiet_cache import CacheLock, QuietCache
 from logging_pkg.instrumentation.warm_manifest import HOLD_S, Manifest, key_hash
 
 #: Different keys remembered from one look to the next, per cache alias; hits on others are counted as overlooked.
-MAX_KEYS = 20_000
+MAX_KEYS = 10_000
 #: Keys known to be read are merged by one process at a time; it takes milliseconds, and a dead one this long, s.
 _LOCK_TIMEOUT_S = 30.0
 _LOCK_WAIT_S = 5.0
@@ -76,7 +76,9 @@ class AliasReads:
 
     def forget(self) -> None:
         """Drop what was read so far: it is the parent process's to tell of."""
-        self.__init__(self._alias)  # type: ignore[misc]
+        self._hits.clear()
+        self._recent.clear()
+        self._overlooked = 0
 
     def _gather(self, cache: QuietCache) -> None:
         """Move the hits over, one by one: another thread may add some meanwhile, and none is lost."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +26,8 @@ from logging_pkg.instrumentation.cache_warmers import Warmer, WarmItem, register
 from logging_pkg.instrumentation.cache_warming import warm_caches
 from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.instrumentation.warm_manifest import HOLD_S
+from logging_pkg.loki_client import Entry, LokiClient, Stream
+from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, assert_valid_stream
 
 READ = "cache.warmed_keys_read"
@@ -303,6 +308,7 @@ def test_what_was_read_before_it_was_warmed_does_not_count(follow, log_events: L
     cache.get("page-0")
     cache.get("other")
     warm_caches()
+    assert warm_caches()[0].fresh == 4  # which looks for each key itself
     cache.has_key("page-1")
     follow.look_at_reads()
     assert_no_event(log_events, READ)
@@ -365,6 +371,51 @@ def test_looking_is_neither_use_of_the_cache_nor_part_of_a_request(follow):
     used, _outside = alias_watch("default").take()
     for counted in (totals.caches["default"], used):
         assert (counted.hits, counted.misses, counted.sets, counted.deletes) == (1, 0, 0, 0)
+
+
+def document(language: str) -> list[str]:
+    """Code blocks of the chapter on warming."""
+    text = (Path(__file__).parents[2] / "docs" / "MONITORING.md").read_text(encoding="utf-8")
+    chapter = text.partition("## Cache warming\n")[2].partition("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```", chapter, re.DOTALL | re.MULTILINE)
+
+
+def test_the_documented_warmer_works(follow):
+    """Pasted into a warmers.py as it is."""
+    (code,) = document("python")
+    exec(code, {})
+    (report,) = warm_caches(["front-page"])
+    assert (report.outcome, report.warmed) == ("finished", 2)
+    assert caches["default"].get("front-page:de") == "<h1>de</h1>"
+
+
+def test_the_documented_queries_tell_the_share_of_warmed_keys_that_were_read(
+    follow, log_events: LogEvents, loki: LokiClient
+):
+    """Of all runs, and of one, as a real Loki answers: four keys warmed, three read, then four and one."""
+    first, second = (_warm_and_read(follow, pages) for pages in ((0, 1, 2), (3,)))
+    service = f"warm-{uuid.uuid4().hex[:8]}"
+    for event in log_events:
+        labels = {"service_name": service, "env": "test", "event": event["event"]}
+        loki.push([Stream(labels, [Entry(parse_timestamp(event["timestamp"]), json.dumps(event), {})])])
+
+    share, of_run, _hit_ratio = (
+        query.replace("{event", f'{{service_name="{service}",event') for query in document("logql")
+    )
+
+    (sample,) = loki.query(share).samples
+    assert (sample.labels, sample.value) == ({"warmer": "pages"}, (3 + 1) / 8)
+    for run, read in ((first, 3), (second, 1)):
+        (sample,) = loki.query(of_run.replace("5be1f3a2c4d60718", run)).samples
+        assert sample.value == read
+
+
+def _warm_and_read(follow: Any, pages: tuple[int, ...]) -> str:
+    (report,) = warm_caches(["pages"], force=True)
+    for page in pages:
+        caches["default"].get(f"page-{page}")
+        follow.look_at_reads()
+    return report.run_id
 
 
 def test_a_forked_child_leaves_its_parents_reads_alone(follow, log_events: LogEvents):

@@ -17,7 +17,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from logging_pkg.exceptions import ConfigurationError
-from logging_pkg.instrumentation.cache_warmers import Warmer, autodiscover, registered
+from logging_pkg.instrumentation.cache_warmers import Warmer, registered
 from logging_pkg.instrumentation.cache_warming import WarmReport, preview, warm_caches
 
 
@@ -39,7 +39,6 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Warm, and tell what became of each warmer's keys."""
-        autodiscover()
         try:
             chosen = registered(options["names"])
         except ConfigurationError as error:
