@@ -18,6 +18,8 @@ CANONICAL_EVENTS: Mapping[str, str] = {
     "google_api.call_finished": "duration_ms",
     "function.call_finished": "duration_ms",
 }
+#: What stands in for a request that was killed before its event: how long it had run when it was last seen.
+_LAST_SEEN: Mapping[str, str] = {"http.request_stuck": "elapsed_ms"}
 
 
 @dataclass(slots=True)
@@ -91,10 +93,13 @@ def build_trace(events: Iterable[Mapping[str, Any]]) -> Trace:
         events: envelope-carrying events; repeated ones (same event_id) count once.
     """
     unique = {str(event["event_id"]): event for event in events}
+    ended = {str(event["span_id"]) for event in unique.values() if event["event"] in CANONICAL_EVENTS}
     nodes: dict[str, SpanNode] = {}
     rest = []
     for event in unique.values():
         length = CANONICAL_EVENTS.get(str(event["event"]))
+        if length is None and str(event["span_id"]) not in ended:
+            length = _LAST_SEEN.get(str(event["event"]))
         if length is None or str(event["span_id"]) in nodes:
             rest.append(event)
             continue

@@ -64,7 +64,7 @@ def _add_rows(table: Table, depth: int, node: SpanNode, begin: int, total: int) 
     if delay_ns:
         bar = _bar(node.start_ns - delay_ns - begin, delay_ns, total, "▒")
         table.add_row(Text(indent + "back-off", style="dim"), Text(bar, style="dim"), _duration(delay_ns), "")
-    failed = node.event.get("is_error") == 1 or node.event.get("is_success") == 0
+    failed = node.event.get("is_error") == 1 or node.event.get("is_success") == 0 or _is_killed(node.event)
     table.add_row(
         Text(indent + _label(node.event), style="red" if failed else ""),
         Text(_bar(node.start_ns - begin, node.duration_ns, total, "█"), style="red" if failed else "cyan"),
@@ -78,6 +78,11 @@ def _add_rows(table: Table, depth: int, node: SpanNode, begin: int, total: int) 
     for finding in node.details:
         label = Text("  " * (depth + 1) + f"! {finding['event']}", style="yellow")
         table.add_row(label, "", "", Text(_detail(finding), style="yellow"))
+
+
+def _is_killed(event: Mapping[str, Any]) -> bool:
+    """A request of which nothing came after the watchdog's event."""
+    return bool(event["event"] == "http.request_stuck")
 
 
 def _bar(offset: int, length: int, total: int, mark: str) -> str:
@@ -95,6 +100,8 @@ def _label(event: Mapping[str, Any]) -> str:
     match event["event"]:
         case "http.request_finished":
             return f"{event['method']} {event['path']}  {event['status_code']}"
+        case "http.request_stuck":
+            return f"{event['method']} {event['route']}  no end"
         case "sync.run_finished":
             return f"sync {event['resource']} {event['kind']}"
         case "google_api.call_finished":
@@ -109,6 +116,8 @@ def _detail(event: Mapping[str, Any]) -> str:
         case "http.request_finished":
             user = f"user {event['user_id']}" if event["user_id"] else "nobody signed in"
             return f"{user} · {event['response_size_bytes']:,} bytes"
+        case "http.request_stuck":
+            return f"at {(event['stack'] or 'unknown').splitlines()[-1]}"
         case "sync.run_finished":
             changed = ", ".join(
                 f"{event[f'{name}_count']} {name}"

@@ -156,7 +156,8 @@ class Totals:
     )
 
     def __init__(self, parent: Totals | None = None, route: Callable[[], str | None] | None = None) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit in here.
+        self._lock = threading.RLock()
         #: None once the unit has ended.
         self._deferred: list[Callable[[], None]] | None = []
         self.parent = parent

@@ -98,3 +98,15 @@ def test_overlapping_children_explain_the_same_second_once() -> None:
         ]
     )
     assert trace.roots[0].unexplained_ns() == 2_000_000_000
+
+
+def test_a_request_that_was_killed_is_known_by_its_last_sign() -> None:
+    """What it set off hangs below the watchdog's event; once a request has its own event, that one is the span."""
+    stuck = event("http.request_stuck", "a", None, 5, elapsed_ms=4000.0)
+    child = event("sync.run_finished", "b", "a", 3)
+    (root,) = build_trace([child, stuck]).roots
+    assert (root.event, root.duration_ns, [node.span_id for node in root.children]) == (stuck, 4 * 10**9, ["b"])
+    finished = event("http.request_finished", "a", None, 9, response_time_ms=8000.0)
+    for order in ([stuck, child, finished], [finished, child, stuck]):
+        (root,) = build_trace(order).roots
+        assert (root.event, root.details) == (finished, [stuck])
