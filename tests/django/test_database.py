@@ -94,6 +94,28 @@ def test_n_plus_one_names_the_line(client: Client, events: LogEvents) -> None:
     assert event["span_id"] == request["span_id"]
 
 
+def test_n_plus_one_of_a_template_names_its_line(client: Client, events: LogEvents) -> None:
+    """The line that asks is in the template; the view's is the one that renders it."""
+    for number in range(5):
+        User.objects.create(username=str(number))
+    client.get("/template-n-plus-one/")
+    assert assert_event(events, "db.n_plus_one_detected", caller="templates/n_plus_one.html:4")["count"] == 5
+
+
+def test_n_plus_one_is_found_by_fingerprint(client: Client, events: LogEvents) -> None:
+    """Texts that differ in their literals, or in the length of a list, are one and the same query."""
+    with active(start_span("request", totals=Totals())) as span:
+        for number in range(2, 7):
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT id FROM auth_user WHERE id = {number}")  # the literal line
+            list(Group.objects.filter(pk__in=range(number)))
+    repeated = {shape.split()[-2] + shape.split()[-1]: entry for _, _, shape, entry in span.totals.repeated()}
+    assert {key: entry.count for key, entry in repeated.items()} == {"=?": 5, "IN(?…)": 5}
+    number = inspect.getsourcelines(test_n_plus_one_is_found_by_fingerprint)[1] + 5
+    assert repeated["=?"].caller == f"test_database.py:{number}"
+    assert span.totals.duplicate_count == 0
+
+
 @pytest.mark.parametrize(("threshold", "found"), [(3, True), (4, False)])
 def test_the_n_plus_one_threshold(threshold: int, found: bool) -> None:
     """More often than the threshold, not as often."""

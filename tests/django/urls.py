@@ -10,6 +10,7 @@ import io
 import logging
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -18,10 +19,15 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import connection, connections, transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.template.backends.django import DjangoTemplates
 from django.urls import include, path, re_path
 
 from logging_pkg import ContextThreadPoolExecutor
 from logging_pkg.context import current_unit
+
+TEMPLATES = DjangoTemplates(
+    {"NAME": "tests", "DIRS": [Path(__file__).parent / "templates"], "APP_DIRS": False, "OPTIONS": {}}
+)
 
 
 def plain(request: HttpRequest, **_: Any) -> HttpResponse:
@@ -136,6 +142,12 @@ def n_plus_one(request: HttpRequest, count: int) -> HttpResponse:
     return HttpResponse("ok")
 
 
+def template_n_plus_one(request: HttpRequest) -> HttpResponse:
+    """The template's loop asks for each user's groups; the view does not."""
+    users = User.objects.order_by("pk")
+    return HttpResponse(TEMPLATES.get_template("n_plus_one.html").render({"users": users}))
+
+
 def many_n_plus_ones(request: HttpRequest) -> HttpResponse:
     for number in range(30):
         for _ in range(4):
@@ -235,6 +247,7 @@ urlpatterns = [
     path("file/", file),
     path("queries/<int:count>/", queries),
     path("n-plus-one/<int:count>/", n_plus_one),
+    path("template-n-plus-one/", template_n_plus_one),
     path("many-n-plus-ones/", many_n_plus_ones),
     path("writes/", writes),
     path("slow/", slow),
