@@ -12,7 +12,7 @@ import time
 
 from logging_pkg import conf
 from logging_pkg.instrumentation import background
-from logging_pkg.instrumentation.cache import AliasWatch, alias_watches
+from logging_pkg.instrumentation.cache_alias import AliasWatch, alias_watches
 from logging_pkg.instrumentation.cache_stores import StoreUse
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.totals import CacheTotals, milliseconds

