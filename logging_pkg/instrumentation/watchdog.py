@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from logging_pkg import conf
 from logging_pkg.events.stacks import describe_frames
 from logging_pkg.instrumentation import background
-from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.live_stack import frames_of_task, frames_of_thread
 from logging_pkg.instrumentation.totals import Ended, LateWork, late_work, milliseconds
 
@@ -94,7 +94,10 @@ def _report_stuck() -> None:
 
 
 def _stack_of(runs_in: int | asyncio.Task[Any]) -> str | None:
-    return describe_frames(frames_of_thread(runs_in) if isinstance(runs_in, int) else frames_of_task(runs_in)) or None
+    with faults_kept_in():  # without its stack the event is still worth having
+        found = frames_of_thread(runs_in) if isinstance(runs_in, int) else frames_of_task(runs_in)
+        return describe_frames(found) or None
+    return None
 
 
 def report_late_work(*, quiet_ns: int = 0) -> None:

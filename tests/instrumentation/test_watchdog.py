@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import threading
 import time
 import weakref
@@ -310,3 +311,38 @@ def test_what_is_emitted_late_is_the_requests(log_events: LogEvents) -> None:
 
         emit("log.message_recorded", logger="l", message="m", source="s:1", function=None)
     assert_event(log_events, "log.message_recorded", request_id=watch.span.span_id)
+
+
+def test_a_stack_that_cannot_be_had_costs_only_the_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread may have ended meanwhile, or we have a fault: the request is told of all the same."""
+    monkeypatch.setattr(watchdog, "frames_of_thread", lambda _: 1 / 0)
+    with capture_events(stuck_request_threshold_s=0.001, strict=False) as events:
+        watched().started()
+        time.sleep(0.002)
+        tick()
+        assert_event(events, STUCK, count=1, stack=None)
+        monkeypatch.setattr(watchdog, "frames_of_thread", lambda _: [])
+        watched().started()
+        time.sleep(0.002)
+        tick()
+    assert [event["stack"] for event in events.named(STUCK)] == [None, None]
+
+
+def test_a_stack_is_bounded_and_holds_no_values() -> None:
+    """The innermost frames of a deep one, each as file:line function."""
+
+    def deep(secret: str, levels: int) -> None:
+        if levels:
+            deep(secret, levels - 1)
+            return
+        watched().started()
+        time.sleep(0.002)
+        tick()
+
+    with capture_events(stuck_request_threshold_s=0.001) as events:
+        deep("hunter2", 200)
+    lines = assert_event(events, STUCK)["stack"].splitlines()
+    assert len(lines) == 30
+    assert sum(" " in line and line.endswith("deep") for line in lines) > 20
+    assert all(re.fullmatch(r"\S+:\d+ \S+", line) for line in lines)
+    assert "hunter2" not in str(events)
