@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.core.cache import CacheHandler, cache, caches
+from django.core.cache import CacheHandler, InvalidCacheKey, cache, caches
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.http import HttpRequest, HttpResponse
@@ -210,6 +210,16 @@ def test_a_miss_that_raises_is_a_miss(two_caches: Configure, kind: str) -> None:
     with unit() as totals, pytest.raises(Exception, match=r"concatenate|integer"):
         cache.incr("text")
     assert (totals.caches["default"].misses, totals.caches["default"].sets) == (0, 0)
+
+
+def test_a_key_that_is_refused_is_no_miss(two_caches: Configure) -> None:
+    """As Memcached refuses some, by a ValueError of its own kind."""
+    two_caches("locmem")
+    with mock.patch.object(LocMemCache, "validate_key", side_effect=InvalidCacheKey("refused")), unit() as totals:
+        for method in ("incr", "get", "delete"):
+            with pytest.raises(InvalidCacheKey, match="refused"):
+                getattr(cache, method)("a")
+    assert counts(totals) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
