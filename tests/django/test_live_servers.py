@@ -161,6 +161,21 @@ def test_under_uvicorn_the_stack_leads_to_where_it_hangs(
     assert not re.search(r"[?&=]|FOR_EVER", stuck["stack"])
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/stuck/", ["stuck", "sleep_in_here"]), ("/stuck-async/", ["stuck_async", "wait_in_here"])],
+)
+def test_below_a_sync_middleware_the_thread_leads_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, expected: list[str]
+) -> None:
+    """Django then runs the whole chain in a thread, and an async view back in the loop."""
+    monkeypatch.setenv("LIVE_MIDDLEWARE", "tests.django.test_thread_hops.sync_only")
+    with running(UVICORN, tmp_path) as server, server.ask(path):
+        stuck = server.event(STUCK)
+    assert (stuck["is_async"], stuck["query_count"]) == (0, 2)
+    assert functions(stuck["stack"]) == expected
+
+
 def test_a_long_stream_is_not_stuck(tmp_path: Path) -> None:
     """Its first byte ends the watch; its end, however late, is told by its own event."""
     with running(UVICORN, tmp_path) as server:
