@@ -204,10 +204,12 @@ class _Run:
                     return
                 else:
                     self._warm_item(cache, manifest, item)
+                    if lock.renew():
+                        manifest.publish_if_due()
                 report.skipped -= 1
         finally:
             # Without the lock the manifest is another run's, which knows nothing of these keys: they only go uncounted.
-            if report.outcome != "lock_lost":
+            if lock.renew():
                 manifest.publish()
         if report.failed:
             report.outcome = "failed"
@@ -227,7 +229,6 @@ class _Run:
         else:
             self._report.warmed += 1
             manifest.note(key_hash(cache, item.key, item.version), self._span.span_id, warmed_at, timeout)
-            manifest.publish_if_due()
         finally:
             self._largest_quota = max(self._largest_quota, self._totals.quota_units - quota_before)
 

@@ -411,6 +411,24 @@ class TestLock:
         assert LOCK_TIMEOUT_S > 1
         assert (report.outcome, report.warmed, report.skipped) == ("lock_lost", 1, 1)
 
+    def test_a_run_that_lost_its_lock_leaves_the_next_ones_notes_alone(self, cache, monkeypatch: pytest.MonkeyPatch):
+        """What the next run has warmed meanwhile is still known to be fresh."""
+        monkeypatch.setattr("logging_pkg.instrumentation.cache_warming.LOCK_TIMEOUT_S", 1)
+        calls: list[int] = []
+
+        def slow() -> int:
+            calls.append(1)
+            if len(calls) == 1:
+                time.sleep(1.2)
+                warm_caches(["values"])
+            return 1
+
+        register(Warmer("values", items(a=slow, b=2)))
+        warm_caches(["values"])
+
+        assert [report.fresh for report in warm_caches(["values"])] == [2]
+        assert len(calls) == 2
+
 
 class TestCommand:
     def test_it_says_what_became_of_each_warmers_keys(self, cache, capsys, log_events: LogEvents, request):
