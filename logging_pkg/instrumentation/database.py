@@ -16,7 +16,8 @@ from django.db.backends.signals import connection_created
 from django.db.backends.utils import CursorWrapper
 
 from logging_pkg import conf
-from logging_pkg.context import current_span, current_unit
+from logging_pkg import context as _context
+from logging_pkg.context import current_span
 from logging_pkg.instrumentation.caller import project_caller
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.query_plan import offer
@@ -29,6 +30,8 @@ _Watch = Callable[[Callable[..., Any], Any, Any, bool, dict[str, Any]], Any]
 #: How nearly every statement starts; whatever starts otherwise is looked at more closely.
 _PLAIN = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _clock = time.perf_counter_ns
+#: `current_unit` without its call.
+_current_unit = _context._current.get
 
 
 def watch_databases() -> None:
@@ -70,7 +73,7 @@ def _watcher(connection: Any) -> _Watch:
                     transaction.ran(started)
                 text = sql if type(sql) is str and sql[:6] in _PLAIN else _countable(sql, connection)
                 if text is not None:
-                    span = current_unit()
+                    span = _current_unit()
                     totals: Totals | None = None if span is None else span.totals
                     if totals is None:
                         unattributed.add_query()

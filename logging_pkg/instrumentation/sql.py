@@ -21,7 +21,7 @@ _NESTING = re.compile(r"[()]|\b(?:SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE
 #: One pass over the text, so that a comment mark within a literal, or a quote within a comment, misleads nobody.
 #: What is left open is taken to the end of the text. MySQL's literals differ: see the two uses.
 _SYNTAX = r"""
-    (?P<comment> /\*.*?(?:\*/|\Z) | --[^\n]* )
+    (?P<comment> /\*.*?(?:\*/|\Z) | {comment} )
   | (?P<literal>
         \$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)
       | [Ee]'(?:[^'\\]|''|\\.)*(?:'|\Z)
@@ -32,10 +32,13 @@ _SYNTAX = r"""
     )
   | (?P<name> "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) | [^\W\d]\w* | ::\w+ )
 """
-_STANDARD = re.compile(_SYNTAX.format(inside="[^']|''", double_quoted="(?!)"), re.DOTALL | re.VERBOSE)
-#: A backslash escapes, and double quotes are quotes.
+_STANDARD = re.compile(
+    _SYNTAX.format(comment=r"--[^\n]*", inside="[^']|''", double_quoted="(?!)"), re.DOTALL | re.VERBOSE
+)
+#: A backslash escapes, double quotes are quotes, and a hash begins a comment.
 _MYSQL = re.compile(
-    _SYNTAX.format(inside=r"[^'\\]|''|\\.", double_quoted=r'"(?:[^"\\]|""|\\.)*(?:"|\Z)'), re.DOTALL | re.VERBOSE
+    _SYNTAX.format(comment=r"(?:--|\#)[^\n]*", inside=r"[^'\\]|''|\\.", double_quoted=r'"(?:[^"\\]|""|\\.)*(?:"|\Z)'),
+    re.DOTALL | re.VERBOSE,
 )
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _ROWS = re.compile(r"\(\?…\)(?:\s*,\s*\(\?…\))+")
@@ -108,13 +111,30 @@ def _fingerprint(sql: str, vendor: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
-@lru_cache(maxsize=1024)
+#: Texts whose shape is remembered, for each vendor; with one more all are forgotten, which costs a look at each in use.
+MAX_KNOWN = 1_000
+_known: dict[str, dict[str, str]] = {}
+
+
+def known_shapes(vendor: str) -> dict[str, str]:
+    """Shapes of the texts seen lately, for a look that costs no call; `shape_of` tells and adds the others."""
+    return _known.setdefault(vendor, {})
+
+
 def shape_of(sql: str, vendor: str) -> str:
     """What makes two statements the same one: the fingerprint of a SELECT, the text of anything else."""
-    return fingerprint(sql, vendor) if operation_of(sql) == "select" else sql
+    if len(sql) > MAX_LENGTH:
+        return sql
+    known = known_shapes(vendor)
+    if len(known) >= MAX_KNOWN:
+        known.clear()
+    shape = known[sql] = fingerprint(sql, vendor) if operation_of(sql) == "select" else sql
+    return shape
 
 
 def _replacement(match: re.Match[str]) -> str:
-    if match["name"] is not None:
-        return match[0]
+    name = match["name"]
+    if name is not None:
+        # SQLite takes a quoted name that is none for a text: no name of a column has an @.
+        return "?" if "@" in name else name
     return " " if match["comment"] is not None else "?"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from logging_pkg import conf
 from logging_pkg.context import Span, current_span
 from logging_pkg.instrumentation.caller import project_caller
-from logging_pkg.instrumentation.sql import MAX_LENGTH, shape_of
+from logging_pkg.instrumentation.sql import known_shapes, shape_of
 
 _clock = time.perf_counter_ns
 
@@ -25,7 +25,7 @@ MAX_STATEMENTS = 2_000
 
 @dataclass(slots=True)
 class Statement:
-    """All queries of one fingerprint within a unit (what is no SELECT: of one parametrised text)."""
+    """All queries of one shape within a unit."""
 
     count: int = 0
     nanoseconds: int = 0
@@ -43,19 +43,13 @@ class DatabaseTotals:
     commits: int = 0
     rollbacks: int = 0
     transaction_nanoseconds: int = 0
-    #: By text, and the same ones by shape: a text is looked up for each query, a shape for a new text only.
+    #: By shape.
     statements: dict[str, Statement] = field(default_factory=dict)
-    shapes: dict[str, Statement] = field(default_factory=dict)
+    #: The shapes of the texts seen lately, by any unit.
+    shapes: dict[str, str] = field(init=False, repr=False)
 
-    def statement_of(self, sql: str) -> Statement | None:
-        """What a text not seen before counts for; None when there is no room for more."""
-        shape = shape_of(sql, self.vendor) if len(sql) <= MAX_LENGTH else sql
-        statement = self.shapes.get(shape)
-        if statement is None and len(self.shapes) < MAX_STATEMENTS:
-            statement = self.shapes[shape] = Statement()
-        if statement is not None and len(self.statements) < MAX_STATEMENTS:
-            self.statements[sql] = statement
-        return statement
+    def __post_init__(self) -> None:
+        self.shapes = known_shapes(self.vendor)
 
 
 @dataclass(slots=True)
@@ -192,16 +186,16 @@ class Totals:
                 database = self.databases[alias] = DatabaseTotals(vendor)
             database.count += 1
             database.nanoseconds += nanoseconds
-            statement = database.statements.get(sql)
+            shape = database.shapes.get(sql) or shape_of(sql, vendor)
+            statement = database.statements.get(shape)
             if statement is not None:
                 duplicate = True
                 database.duplicates += 1
-            else:
-                statement = database.statement_of(sql)
-            if statement is not None:
                 statement.count += 1
                 statement.nanoseconds += nanoseconds
                 crosses = statement.count == self.n_plus_one_threshold + 1
+            elif len(database.statements) < MAX_STATEMENTS:
+                database.statements[shape] = Statement(1, nanoseconds)
         if crosses and statement is not None:
             self.has_repeated = True
             statement.caller = project_caller()
@@ -351,7 +345,7 @@ class Totals:
 
     @property
     def duplicate_count(self) -> int:
-        """Queries whose SQL had already run in this unit."""
+        """Queries whose fingerprint (of what is no SELECT: whose text) had already run in this unit."""
         return sum(database.duplicates for database in self.databases.values())
 
     def repeated(self) -> list[tuple[str, DatabaseTotals, str, Statement]]:
@@ -359,9 +353,9 @@ class Totals:
         if not self.has_repeated:
             return []
         found = [
-            (alias, database, sql, statement)
+            (alias, database, shape, statement)
             for alias, database in self.databases.items()
-            for sql, statement in database.shapes.items()
+            for shape, statement in database.statements.items()
             if statement.count > self.n_plus_one_threshold
         ]
         return sorted(found, key=lambda entry: -entry[3].count)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_of
+from logging_pkg.instrumentation.sql import (
+    MAX_KNOWN,
+    MAX_LENGTH,
+    fingerprint,
+    is_control,
+    known_shapes,
+    operation_of,
+    shape_of,
+    text_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +89,54 @@ def test_statements_that_steer_a_transaction_are_control() -> None:
         assert is_control(sql)
     assert not is_control("SELECT 1")
     assert not is_control("SETTINGS")
+
+
+def test_shapes_are_remembered_within_bounds() -> None:
+    """Of short texts, up to a number; a long one is its own shape."""
+    for number in range(MAX_KNOWN + 5):
+        assert shape_of(f"SELECT c{number} WHERE x = {number}", "test") == f"SELECT c{number} WHERE x = ?"
+        assert len(known_shapes("test")) <= MAX_KNOWN
+    assert known_shapes("test")[f"SELECT c{MAX_KNOWN + 4} WHERE x = {MAX_KNOWN + 4}"] == "SELECT c1004 WHERE x = ?"
+    assert shape_of("UPDATE t SET x = 1", "test") == "UPDATE t SET x = 1"
+    long = "SELECT " + "1, " * MAX_LENGTH
+    assert shape_of(long, "test") is long
+    assert long not in known_shapes("test")
+
+
+def test_a_long_texts_fingerprint_is_its_heads() -> None:
+    """A literal that is cut in two does not come through."""
+    found = fingerprint("SELECT " + "a, " * (MAX_LENGTH // 3 - 4) + "'hunter2" + "hunter2" * 10)
+    assert "hunter" not in found
+    assert found.endswith("?…")
+
+
+@pytest.mark.parametrize(
+    ("sql", "vendor", "expected"),
+    [
+        ("SELECT `a`.`id` FROM `a` WHERE `a`.`b` = %s LIMIT 21", "mysql", "SELECT `a`.`id` FROM `a` WHERE `a`.`b` = ? LIMIT ?"),
+        ('SELECT "x", \'it\'\'s\' FROM `t` # secret\n', "mysql", "SELECT ?, ? FROM `t`"),
+        ('SELECT [a], "b", `c` FROM t WHERE d = ?', "sqlite", 'SELECT [a], "b", `c` FROM t WHERE d = ?'),
+        ('SELECT a FROM t WHERE b = "anna@example.org"', "sqlite", "SELECT a FROM t WHERE b = ?"),
+        ("SELECT x'AB', -1.5, ?1, :name, @p, $v", "sqlite", "SELECT ?, ?, ??, ?, @p, $v"),
+        ("SELECT a::numeric(10,2), '{1,2}'::int[], $1", "postgresql", "SELECT a::numeric(?…), ?::int[], ?"),
+        ("SELECT U&'\\0061', B'101', N'x' FROM t", "postgresql", "SELECT ?, ?, ? FROM t"),
+        ("SELECT a FROM t WHERE b = ANY(ARRAY[1, 2])", "postgresql", "SELECT a FROM t WHERE b = ANY(ARRAY[?, ?])"),
+    ],
+)  # fmt: skip
+def test_the_spellings_of_each_vendor(sql: str, vendor: str, expected: str) -> None:
+    """PostgreSQL, SQLite and MySQL: quoted names stay, literals and parameters go."""
+    assert fingerprint(sql, vendor) == expected
+
+
+class Composed:
+    def as_string(self, context: object) -> str:
+        return f"SELECT {context}"
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [("SELECT 1", "SELECT 1"), (b"SELECT '\xff'", "SELECT '\ufffd'"), (Composed(), "SELECT raw"), (1, "1")],
+)
+def test_statements_as_text(sql: object, text: str) -> None:
+    """Whatever a driver takes."""
+    assert text_of(sql, "raw") == text
