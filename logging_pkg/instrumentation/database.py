@@ -83,7 +83,10 @@ def _watcher(connection: Any) -> _Watch:
                         totals.add_query(alias, vendor, text, ended - started)
                         if ended - started > totals.slow_query_nanoseconds:
                             _found_slow(connection, text, params, many, context, ended - started, totals)
-                        totals.overhead_nanoseconds += _clock() - ended
+                        cost = _clock() - ended
+                        while totals is not None:
+                            totals.overhead_nanoseconds += cost
+                            totals = totals.parent
             except Exception:
                 with faults_kept_in():
                     raise

@@ -202,6 +202,15 @@ def test_nothing_is_added_to_the_queries(client: Client, django_assert_num_queri
         client.get("/queries/3/")
 
 
+def test_what_watching_costs_is_told_in_every_enclosing_unit() -> None:
+    """A request's cost has that of the syncs within it."""
+    outer = Totals()
+    inner = Totals(parent=outer)
+    with active(start_span(totals=inner)):
+        Group.objects.count()
+    assert outer.overhead_nanoseconds == inner.overhead_nanoseconds > 0
+
+
 def test_a_repeated_statement_is_remembered_within_bounds() -> None:
     """Of more than 2,000 different statements all are counted, and no more remembered."""
     totals = Totals()
