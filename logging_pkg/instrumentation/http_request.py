@@ -108,6 +108,8 @@ class RequestWatch:
                 return
             self._done = True
         in_flight.pop(self, None)
+        if self._first_byte is not None and not is_streaming:
+            self._overhead += ended - self._first_byte  # header, user, path
         if not 100 <= status <= 599:
             status = 500  # no HTTP status, though Django lets a view set it
         settings = conf.settings()

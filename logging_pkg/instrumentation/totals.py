@@ -335,13 +335,13 @@ class Totals:
 
     @property
     def query_count(self) -> int:
-        """Queries so far, all aliases."""
-        return sum(database.count for database in self.databases.values())
+        """Queries so far, all aliases. The watchdog asks without the lock, while further aliases may come."""
+        return sum(database.count for database in list(self.databases.values()))
 
     @property
     def query_nanoseconds(self) -> int:
         """Time in them."""
-        return sum(database.nanoseconds for database in self.databases.values())
+        return sum(database.nanoseconds for database in list(self.databases.values()))
 
     @property
     def duplicate_count(self) -> int:

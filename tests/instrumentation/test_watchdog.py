@@ -346,3 +346,28 @@ def test_a_stack_is_bounded_and_holds_no_values() -> None:
     assert sum(" " in line and line.endswith("deep") for line in lines) > 20
     assert all(re.fullmatch(r"\S+:\d+ \S+", line) for line in lines)
     assert "hunter2" not in str(events)
+
+
+def test_looking_does_not_disturb_a_unit_that_is_counting() -> None:
+    """New database aliases come up while the watchdog adds up the queries of all."""
+    with capture_events(stuck_request_threshold_s=0.0001) as events:
+        watch = watched()
+        watch.started()
+        stop = threading.Event()
+
+        def work() -> None:
+            for number in range(100_000):
+                watch.totals.add_query(f"alias {number}", "sqlite", "SELECT 1", 1)
+                if stop.is_set():
+                    break
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        for _ in range(30):
+            watch.is_reported_stuck = False
+            tick()
+        stop.set()
+        thread.join()
+        counts = [event["query_count"] for event in events.named(STUCK)]
+    assert len(counts) >= 29
+    assert counts == sorted(counts)
