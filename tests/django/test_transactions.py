@@ -104,6 +104,14 @@ def test_time_held_open_is_counted_and_time_after_the_commit_is_not(other: Any) 
     assert 20_000_000 <= totals.databases[OTHER].transaction_nanoseconds < 300_000_000
 
 
+def test_sqlite_holds_a_transaction_open_from_its_begin(sqlite: Any) -> None:
+    """Django sends it when the block is entered, however long the first statement takes to come."""
+    with unit() as totals, transaction.atomic(OTHER):
+        time.sleep(0.02)
+        insert()
+    assert totals.databases[OTHER].transaction_nanoseconds >= 20_000_000
+
+
 def test_an_exception_is_a_rollback(other: Any) -> None:
     """And passes."""
     with unit() as totals, pytest.raises(LookupError), transaction.atomic(OTHER):  # noqa: PT012
