@@ -22,7 +22,7 @@ from django.utils.functional import LazyObject, empty
 from logging_pkg import conf
 from logging_pkg.context import REQUEST_ATTRIBUTE, activate, current_span
 from logging_pkg.django.adapter import require_application
-from logging_pkg.instrumentation.guard import faults_kept_in, keep_in
+from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.http_request import RequestTotals, RequestWatch, fill_path
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
@@ -233,7 +233,7 @@ def _finish(
     error: BaseException | None = None,
 ) -> None:
     no_response = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500
-    with faults_kept_in():
+    try:
         length = str(request.META.get("CONTENT_LENGTH") or "")
         watch.finish(
             status=response.status_code if response is not None else no_response,
@@ -246,6 +246,8 @@ def _finish(
             is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
             error=error,
         )
+    except Exception as fault:
+        keep_in(fault)
 
 
 def route_of(request: HttpRequest) -> str:

@@ -37,14 +37,12 @@ def report_n_plus_one(totals: Totals, span: Span) -> None:
 
 def report_query_count(totals: Totals, span: Span) -> None:
     """Say that a finished request ran too many queries."""
-    threshold = conf.settings().query_count_threshold
-    query_count = totals.query_count
-    if threshold is not None and query_count > threshold and totals.take_finding():
+    if totals.take_finding():
         emit_safely(
             "db.high_query_count_detected",
             {
-                "query_count": query_count,
-                "threshold": threshold,
+                "query_count": totals.query_count,
+                "threshold": conf.settings().query_count_threshold,
                 "query_time_ms": milliseconds(totals.query_nanoseconds),
                 "route": totals.route(),
             },

@@ -28,7 +28,14 @@ from logging_pkg.context import (
 from logging_pkg.events.stacks import describe_exception
 from logging_pkg.instrumentation.findings import report_n_plus_one, report_query_count
 from logging_pkg.instrumentation.guard import emit_safely
-from logging_pkg.instrumentation.totals import Ended, Totals, cache_fields, milliseconds, unattributed
+from logging_pkg.instrumentation.totals import (
+    Ended,
+    Totals,
+    cache_fields,
+    database_fields,
+    milliseconds,
+    unattributed,
+)
 from logging_pkg.instrumentation.watchdog import in_flight
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -65,7 +72,9 @@ class RequestWatch:
         self.method = method if method in _METHODS else "OTHER"
         self.route = route
         self.totals = RequestTotals(route)
-        correlation_id, parent = _inbound(headers, peer, settings)
+        correlation_id = parent = None
+        if settings.trusted_correlation_sources:
+            correlation_id, parent = _inbound(headers, peer, settings)
         if correlation_id is None and current_unit() is None:
             correlation_id = new_correlation_id()
         # Else a request served inside another unit (the test client, an internal call) belongs to that one.
@@ -133,11 +142,12 @@ class RequestWatch:
                 span.unit_ids,
             )
         )
-        report_n_plus_one(totals, span)
-        report_query_count(totals, span)
-        query_count = totals.query_count
-        query_time_ms = milliseconds(totals.query_nanoseconds)
+        databases = database_fields(totals)
         api_time_ms = milliseconds(totals.api_nanoseconds)
+        if totals.has_repeated:
+            report_n_plus_one(totals, span)
+        if settings.query_count_threshold is not None and totals.query_count > settings.query_count_threshold:
+            report_query_count(totals, span)
         if is_slow and totals.take_finding():
             emit_safely(
                 "http.slow_request_detected",
@@ -146,8 +156,8 @@ class RequestWatch:
                     "route": route,
                     "response_time_ms": elapsed_ms,
                     "threshold_ms": slow_ms,
-                    "query_count": query_count,
-                    "query_time_ms": query_time_ms,
+                    "query_count": databases["query_count"],
+                    "query_time_ms": databases["query_time_ms"],
                     "api_time_ms": api_time_ms,
                 },
                 span,
@@ -164,20 +174,7 @@ class RequestWatch:
             "is_error": is_error,
             "is_slow": int(is_slow),
             "apdex": _apdex(elapsed_ms, settings.apdex_threshold_ms, is_error),
-            "query_count": query_count,
-            "query_time_ms": query_time_ms,
-            "duplicate_query_count": totals.duplicate_count,
-            "queries": [
-                {
-                    "alias": alias,
-                    "count": database.count,
-                    "time_ms": milliseconds(database.nanoseconds),
-                    "commit_count": database.commits,
-                    "rollback_count": database.rollbacks,
-                    "transaction_time_ms": milliseconds(database.transaction_nanoseconds),
-                }
-                for alias, database in list(totals.databases.items())[:20]
-            ],
+            **databases,
             "queries_unattributed": unattributed.query_count - self._unattributed,
             **cache_fields(totals),
             "api_call_count": totals.api_calls,
@@ -205,7 +202,7 @@ class RequestWatch:
 
 def _inbound(headers: Callable[[str], str | None], peer: str, settings: Settings) -> tuple[str | None, str | None]:
     """Correlation ID and parent span a trusted peer sent; anything else is as if it had not been sent."""
-    if not settings.trusted_correlation_sources or not _is_trusted(peer, settings.trusted_correlation_sources):
+    if not _is_trusted(peer, settings.trusted_correlation_sources):
         return None, None
     traceparent = parse_traceparent(headers("traceparent") or "")
     if traceparent is not None:

@@ -19,6 +19,8 @@ from logging_pkg.instrumentation.sql import known_shapes, shape_of
 
 _clock = time.perf_counter_ns
 
+#: Aliases an event tells of one by one; the sums are of all.
+MAX_ALIASES = 20
 #: Distinct statements remembered per alias; a unit that runs more has other problems, and still counts them all.
 MAX_STATEMENTS = 2_000
 
@@ -343,11 +345,6 @@ class Totals:
         """Time in them."""
         return sum(database.nanoseconds for database in list(self.databases.values()))
 
-    @property
-    def duplicate_count(self) -> int:
-        """Queries whose fingerprint (of what is no SELECT: whose text) had already run in this unit."""
-        return sum(database.duplicates for database in self.databases.values())
-
     def repeated(self) -> list[tuple[str, DatabaseTotals, str, Statement]]:
         """Alias, its totals, fingerprint and counts of what ran more often than the N+1 threshold, most often first."""
         if not self.has_repeated:
@@ -361,27 +358,61 @@ class Totals:
         return sorted(found, key=lambda entry: -entry[3].count)
 
 
+def database_fields(totals: Totals) -> dict[str, object]:
+    """The queries of a unit as event fields, summed and per alias."""
+    count = nanoseconds = duplicates = 0
+    queries = []
+    for alias, database in list(totals.databases.items()):
+        count += database.count
+        nanoseconds += database.nanoseconds
+        duplicates += database.duplicates
+        if len(queries) < MAX_ALIASES:
+            queries.append(
+                {
+                    "alias": alias,
+                    "count": database.count,
+                    "time_ms": milliseconds(database.nanoseconds),
+                    "commit_count": database.commits,
+                    "rollback_count": database.rollbacks,
+                    "transaction_time_ms": milliseconds(database.transaction_nanoseconds),
+                }
+            )
+    return {
+        "query_count": count,
+        "query_time_ms": milliseconds(nanoseconds),
+        "duplicate_query_count": duplicates,
+        "queries": queries,
+    }
+
+
 def cache_fields(totals: Totals) -> dict[str, object]:
     """The cache use of a unit as event fields, summed and per alias."""
-    caches = totals.caches
-    used = list(caches.values())
+    hits = misses = sets = deletes = nanoseconds = 0
+    caches = []
+    for alias, cache in list(totals.caches.items()):
+        hits += cache.hits
+        misses += cache.misses
+        sets += cache.sets
+        deletes += cache.deletes
+        nanoseconds += cache.nanoseconds
+        if len(caches) < MAX_ALIASES:
+            caches.append(
+                {
+                    "alias": alias,
+                    "hit_count": cache.hits,
+                    "miss_count": cache.misses,
+                    "set_count": cache.sets,
+                    "delete_count": cache.deletes,
+                    "time_ms": milliseconds(cache.nanoseconds),
+                }
+            )
     return {
-        "cache_hit_count": sum(cache.hits for cache in used),
-        "cache_miss_count": sum(cache.misses for cache in used),
-        "cache_set_count": sum(cache.sets for cache in used),
-        "cache_delete_count": sum(cache.deletes for cache in used),
-        "cache_time_ms": milliseconds(sum(cache.nanoseconds for cache in used)),
-        "caches": [
-            {
-                "alias": alias,
-                "hit_count": cache.hits,
-                "miss_count": cache.misses,
-                "set_count": cache.sets,
-                "delete_count": cache.deletes,
-                "time_ms": milliseconds(cache.nanoseconds),
-            }
-            for alias, cache in list(caches.items())[:20]
-        ],
+        "cache_hit_count": hits,
+        "cache_miss_count": misses,
+        "cache_set_count": sets,
+        "cache_delete_count": deletes,
+        "cache_time_ms": milliseconds(nanoseconds),
+        "caches": caches,
     }
 
 
@@ -393,7 +424,7 @@ def current_totals() -> Totals | None:
 
 def milliseconds(nanoseconds: int) -> float:
     """Nanoseconds as milliseconds with microsecond resolution: what events carry."""
-    return round(nanoseconds / 1_000_000, 3)
+    return (nanoseconds + 500) // 1000 / 1000
 
 
 def _no_route() -> str | None:
