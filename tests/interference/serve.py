@@ -150,7 +150,9 @@ def _kept(headers: list[tuple[str, str]], cookies: SimpleCookie) -> list[list[st
     for name, value in headers:
         if name.lower() == "set-cookie":
             cookies.load(value)
-    return [[name, stable(value)] for name, value in headers if name.lower() != CORRELATION]
+    # A cached page's age is in whole seconds since another request.
+    told = [(name, "(seconds)" if name == "Age" else value) for name, value in headers]
+    return [[name, stable(value)] for name, value in told if name.lower() != CORRELATION]
 
 
 def as_text(answer: Any) -> str:
