@@ -246,8 +246,10 @@ def test_a_lock_in_the_way_is_waited_for_no_longer_than_allowed(postgresql: Any,
             blocker.set_autocommit(False)
             with blocker.cursor() as cursor:
                 cursor.execute("LOCK TABLE people IN ACCESS EXCLUSIVE MODE")
-        assert explainer.wait(30)
-        blocker.close()
+        try:
+            assert explainer.wait(30)
+        finally:
+            blocker.close()
     assert_event(events, EVENT, outcome="failed", error_type="timeout", plan=[], findings=[], has_full_scan=0)
     assert run("SELECT count(*) FROM people") == [(ROWS,)]
 
