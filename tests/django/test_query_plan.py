@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -367,7 +368,7 @@ def test_what_receivers_of_connection_created_set_up_is_missing(sqlite: Any) -> 
 def test_its_queries_are_in_no_query_log(sqlite: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Not even where DEBUG has Django log every query."""
     settings.DEBUG = True
-    with explaining() as events, caplog.at_level("DEBUG", logger="django.db.backends"), unit():
+    with caplog.at_level("DEBUG", logger="django.db.backends"), explaining() as events, unit():
         run("SELECT id FROM people WHERE age = %s", [1])
     assert_event(events, EVENT)
     assert "SELECT id FROM people" in caplog.text
@@ -491,6 +492,7 @@ def test_a_forked_child_explains_for_itself(sqlite: Any) -> None:
         with explainer._lock:  # as if the parent's thread held it
             child = os.fork()
             if child == 0:
+                signal.alarm(60)  # should it wait for that lock
                 code = 1
                 try:
                     connections["other"].connection = None
