@@ -134,9 +134,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _folders(tests: Path) -> list[str]:
-    """What `runtests.py` itself takes for labels."""
+    """The folders that have tests and need no database of their own kind."""
     no_tests = {"gis_tests", "import_error_package", "test_runner_apps"}
-    return sorted(path.parent.name for path in tests.glob("*/__init__.py") if path.parent.name not in no_tests)
+    return sorted({path.relative_to(tests).parts[0] for path in tests.glob("*/**/test*.py")} - no_tests)
 
 
 def table(results: list[Comparison]) -> Table:
