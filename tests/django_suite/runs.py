@@ -44,7 +44,7 @@ EVERYTHING_ON = {
 }
 
 #: Labels with tests that list all headers of a response: there X-Correlation-ID is switched off, by its own setting.
-LISTS_ALL_HEADERS = frozenset({"asgi", "wsgi"})
+LISTS_ALL_HEADERS = frozenset({"asgi", "project_template", "wsgi"})
 
 #: Tests that pass without and cannot pass with, each with its reason. One that passes all the same is an error here.
 EXPLAINED = {
