@@ -23,7 +23,8 @@ _logger = logging.getLogger("logging_pkg.django")
 def settings_from_django() -> Settings:
     """Build the settings of this project.
 
-    `strict` and `explain_slow_queries` follow DEBUG unless LOGPIPE says otherwise; `project_roots` is BASE_DIR where there is one.
+    `strict` and `explain_slow_queries` follow DEBUG unless LOGPIPE says otherwise; `project_roots` is BASE_DIR where
+    there is one.
 
     Raises:
         ConfigurationError: a key is unknown or a value cannot work; the message names it.

@@ -11,11 +11,11 @@ from django.core.signals import got_request_exception
 from logging_pkg.django.adapter import settings_from_django
 from logging_pkg.django.middleware import remember_exception
 from logging_pkg.events import configure, install_handler
-from logging_pkg.instrumentation.cache import watch_caches
-from logging_pkg.instrumentation.cache_usage import start_usage_reports
-from logging_pkg.instrumentation.cache_warmers import autodiscover
-from logging_pkg.instrumentation.database import watch_databases
-from logging_pkg.instrumentation.warmed_reads import follow_warmed_keys
+from logging_pkg.instrumentation.cache.usage import start_usage_reports
+from logging_pkg.instrumentation.cache.watch import watch_caches
+from logging_pkg.instrumentation.cache_warming.reads import follow_warmed_keys
+from logging_pkg.instrumentation.cache_warming.warmers import autodiscover
+from logging_pkg.instrumentation.database.watch import watch_databases
 
 
 class LoggingPackageConfig(AppConfig):

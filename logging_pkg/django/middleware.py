@@ -23,10 +23,10 @@ from logging_pkg import conf
 from logging_pkg.context import REQUEST_ATTRIBUTE, activate, current_span
 from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
-from logging_pkg.instrumentation.http_request import RequestTotals, RequestWatch, fill_path
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
-from logging_pkg.instrumentation.watchdog import start_watchdog
+from logging_pkg.instrumentation.request.watch import RequestTotals, RequestWatch, fill_path
+from logging_pkg.instrumentation.request.watchdog import start_watchdog
 from logging_pkg.schemas.conventions import UNROUTED
 
 #: A client that went away has no status; nginx's 499 is what the field uses for it.

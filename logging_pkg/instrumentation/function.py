@@ -17,9 +17,9 @@ from asgiref.sync import iscoroutinefunction
 
 from logging_pkg.context import Span, activate, current_unit, start_span
 from logging_pkg.events.stacks import error_type_of
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.sampling import weight_of_detail
-from logging_pkg.instrumentation.totals import milliseconds
 
 P = ParamSpec("P")
 R = TypeVar("R")

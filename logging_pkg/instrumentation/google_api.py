@@ -25,9 +25,10 @@ from googleapiclient.http import HttpRequest
 from logging_pkg import conf
 from logging_pkg.context import Span, active, current_headers, start_span
 from logging_pkg.events.stacks import error_type_of
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.identity import account_hash_of
-from logging_pkg.instrumentation.totals import Totals, milliseconds
+from logging_pkg.instrumentation.totals import Totals
 
 #: Google's quota day starts at midnight Pacific time. Source: Calendar API, "Manage quotas".
 _QUOTA_ZONE = ZoneInfo("America/Los_Angeles")

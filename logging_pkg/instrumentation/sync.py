@@ -12,10 +12,11 @@ from typing import Literal
 
 from logging_pkg.context import active, current_span, start_span
 from logging_pkg.events.stacks import error_type_of
-from logging_pkg.instrumentation.findings import report_n_plus_one
+from logging_pkg.instrumentation.database.findings import report_n_plus_one
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.identity import account_hash_of
-from logging_pkg.instrumentation.totals import Totals, milliseconds
+from logging_pkg.instrumentation.totals import Totals
 
 Kind = Literal["full", "incremental"]
 

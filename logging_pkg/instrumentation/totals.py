@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 
 from logging_pkg import conf
 from logging_pkg.context import Span, current_span
-from logging_pkg.instrumentation.caller import project_caller
-from logging_pkg.instrumentation.sql import known_shapes, shape_of
+from logging_pkg.instrumentation.database.caller import project_caller
+from logging_pkg.instrumentation.database.sql import known_shapes, shape_of
 
 _clock = time.perf_counter_ns
 
-#: Aliases an event tells of one by one; the sums are of all.
-MAX_ALIASES = 20
 #: Distinct statements remembered per alias; a unit that runs more has other problems, and still counts them all.
 MAX_STATEMENTS = 2_000
 
@@ -358,73 +356,10 @@ class Totals:
         return sorted(found, key=lambda entry: -entry[3].count)
 
 
-def database_fields(totals: Totals) -> dict[str, object]:
-    """The queries of a unit as event fields, summed and per alias."""
-    count = nanoseconds = duplicates = 0
-    queries = []
-    for alias, database in list(totals.databases.items()):
-        count += database.count
-        nanoseconds += database.nanoseconds
-        duplicates += database.duplicates
-        if len(queries) < MAX_ALIASES:
-            queries.append(
-                {
-                    "alias": alias,
-                    "count": database.count,
-                    "time_ms": milliseconds(database.nanoseconds),
-                    "commit_count": database.commits,
-                    "rollback_count": database.rollbacks,
-                    "transaction_time_ms": milliseconds(database.transaction_nanoseconds),
-                }
-            )
-    return {
-        "query_count": count,
-        "query_time_ms": milliseconds(nanoseconds),
-        "duplicate_query_count": duplicates,
-        "queries": queries,
-    }
-
-
-def cache_fields(totals: Totals) -> dict[str, object]:
-    """The cache use of a unit as event fields, summed and per alias."""
-    hits = misses = sets = deletes = nanoseconds = 0
-    caches = []
-    for alias, cache in list(totals.caches.items()):
-        hits += cache.hits
-        misses += cache.misses
-        sets += cache.sets
-        deletes += cache.deletes
-        nanoseconds += cache.nanoseconds
-        if len(caches) < MAX_ALIASES:
-            caches.append(
-                {
-                    "alias": alias,
-                    "hit_count": cache.hits,
-                    "miss_count": cache.misses,
-                    "set_count": cache.sets,
-                    "delete_count": cache.deletes,
-                    "time_ms": milliseconds(cache.nanoseconds),
-                }
-            )
-    return {
-        "cache_hit_count": hits,
-        "cache_miss_count": misses,
-        "cache_set_count": sets,
-        "cache_delete_count": deletes,
-        "cache_time_ms": milliseconds(nanoseconds),
-        "caches": caches,
-    }
-
-
 def current_totals() -> Totals | None:
     """The totals of the running unit; None outside every unit."""
     totals: Totals | None = current_span().totals
     return totals
-
-
-def milliseconds(nanoseconds: int) -> float:
-    """Nanoseconds as milliseconds with microsecond resolution: what events carry."""
-    return (nanoseconds + 500) // 1000 / 1000
 
 
 def _no_route() -> str | None:

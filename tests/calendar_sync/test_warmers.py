@@ -13,8 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 from calendar_sync import warmers
 from calendar_sync.models import GoogleAccount
 from calendar_sync.services import CalendarService, DashboardService
-from logging_pkg.instrumentation.cache_warmers import registered
-from logging_pkg.instrumentation.cache_warming import warm_caches
+from logging_pkg.instrumentation.cache_warming.run import warm_caches
+from logging_pkg.instrumentation.cache_warming.warmers import registered
 from logging_pkg.testing import LogEvents, assert_event
 
 pytestmark = pytest.mark.django_db(transaction=True)

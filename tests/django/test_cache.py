@@ -25,8 +25,8 @@ from django.test import AsyncClient, Client, override_settings
 from django.urls import path
 
 from logging_pkg.context import active, carry_context, start_span
-from logging_pkg.instrumentation.cache import alias_watch, register_read_listener, watch_caches
-from logging_pkg.instrumentation.cache_calls import CacheCall, Get, GetMany, running
+from logging_pkg.instrumentation.cache.calls import CacheCall, Get, GetMany, running
+from logging_pkg.instrumentation.cache.watch import alias_watch, register_read_listener, watch_caches
 from logging_pkg.instrumentation.totals import CacheTotals, Totals
 from logging_pkg.testing import LogEvents, assert_event, capture_events
 from logging_pkg.writer import get_writer
@@ -390,7 +390,7 @@ def test_backends_open_before_are_watched() -> None:
     """What a thread had already used is found when watching begins."""
     fresh = CacheHandler({"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}})
     early = fresh["default"]
-    with mock.patch("logging_pkg.instrumentation.cache.caches", fresh):
+    with mock.patch("logging_pkg.instrumentation.cache.watch.caches", fresh):
         watch_caches()
     with unit() as totals:
         early.get("a")

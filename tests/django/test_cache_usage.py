@@ -21,9 +21,10 @@ from redis import Redis
 
 from logging_pkg import conf
 from logging_pkg.context import active, start_span
-from logging_pkg.instrumentation import background, cache_stores
-from logging_pkg.instrumentation.cache_alias import alias_watches
-from logging_pkg.instrumentation.cache_usage import report_rest, report_usage, start_usage_reports, stop_usage_reports
+from logging_pkg.instrumentation import background
+from logging_pkg.instrumentation.cache import stores
+from logging_pkg.instrumentation.cache.alias import alias_watches
+from logging_pkg.instrumentation.cache.usage import report_rest, report_usage, start_usage_reports, stop_usage_reports
 from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django.cache_backends import KINDS, redis_url, two_caches
@@ -122,7 +123,7 @@ def test_local_memory_that_is_emptied_to_make_room_tells_so(two_caches: Configur
 
 def test_a_large_store_is_not_summed_up(two_caches: Configure, log_events: LogEvents) -> None:
     """Others wait for its lock; a directory is not read past the limit either."""
-    with mock.patch.object(cache_stores, "MAX_ENTRIES", 2):
+    with mock.patch.object(stores, "MAX_ENTRIES", 2):
         for kind in ("locmem", "file"):
             two_caches(kind)
             cache.set_many({"a": 1, "b": 2, "c": 3})
@@ -205,7 +206,7 @@ def test_a_redis_that_is_down_is_unknown(log_events: LogEvents, location: str) -
 
 def test_a_redis_that_does_not_answer_holds_the_report_up_for_a_second(log_events: LogEvents) -> None:
     """It accepts the connection, and then nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as silent, mock.patch.object(cache_stores, "TIMEOUT_S", 0.1):
+    with socket.create_server(("127.0.0.1", 0)) as silent, mock.patch.object(stores, "TIMEOUT_S", 0.1):
         location = f"redis://127.0.0.1:{silent.getsockname()[1]}"
         with override_settings(
             CACHES={"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}}

@@ -14,11 +14,16 @@ from pytest_django import Settings
 
 from logging_pkg.context import current_correlation_id, current_span
 from logging_pkg.exceptions import ConfigurationError
-from logging_pkg.instrumentation import cache_warmers
-from logging_pkg.instrumentation.cache import watch_caches
-from logging_pkg.instrumentation.cache_warmers import Warmer, WarmItem, register, registered, warmer
-from logging_pkg.instrumentation.cache_warming import LOCK_TIMEOUT_S, preview, warm_caches, warm_caches_in_background
-from logging_pkg.instrumentation.quiet_cache import CacheLock, QuietCache
+from logging_pkg.instrumentation.cache.watch import watch_caches
+from logging_pkg.instrumentation.cache_warming import warmers as cache_warmers
+from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheLock, QuietCache
+from logging_pkg.instrumentation.cache_warming.run import (
+    LOCK_TIMEOUT_S,
+    preview,
+    warm_caches,
+    warm_caches_in_background,
+)
+from logging_pkg.instrumentation.cache_warming.warmers import Warmer, WarmItem, register, registered, warmer
 from logging_pkg.instrumentation.totals import Totals, current_totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event
 
@@ -403,7 +408,7 @@ class TestLock:
 
     def test_a_run_that_lost_its_lock_stops(self, cache, monkeypatch: pytest.MonkeyPatch, log_events: LogEvents):
         """The other keys are another run's."""
-        monkeypatch.setattr("logging_pkg.instrumentation.cache_warming.LOCK_TIMEOUT_S", 1)
+        monkeypatch.setattr("logging_pkg.instrumentation.cache_warming.run.LOCK_TIMEOUT_S", 1)
         register(Warmer("values", items(a=lambda: time.sleep(1.2), b=2)))
 
         (report,) = warm_caches()
@@ -413,7 +418,7 @@ class TestLock:
 
     def test_a_run_that_lost_its_lock_leaves_the_next_ones_notes_alone(self, cache, monkeypatch: pytest.MonkeyPatch):
         """What the next run has warmed meanwhile is still known to be fresh."""
-        monkeypatch.setattr("logging_pkg.instrumentation.cache_warming.LOCK_TIMEOUT_S", 1)
+        monkeypatch.setattr("logging_pkg.instrumentation.cache_warming.run.LOCK_TIMEOUT_S", 1)
         calls: list[int] = []
 
         def slow() -> int:

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from logging_pkg import ContextThreadPoolExecutor
 from logging_pkg.context import active, carry_context, start_span
-from logging_pkg.instrumentation.database import watch_databases
+from logging_pkg.instrumentation.database.watch import watch_databases
 from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event, capture_events
 from tests.django.databases import postgresql_schema, sqlite_file

@@ -15,8 +15,9 @@ from django.db.utils import OperationalError
 from django.test import AsyncClient, Client
 
 from logging_pkg.context import active, start_span
-from logging_pkg.instrumentation.database import watch_databases
-from logging_pkg.instrumentation.totals import MAX_STATEMENTS, Totals, database_fields
+from logging_pkg.instrumentation.database.watch import watch_databases
+from logging_pkg.instrumentation.fields import database_fields
+from logging_pkg.instrumentation.totals import MAX_STATEMENTS, Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django import urls
 
@@ -222,7 +223,7 @@ def test_a_repeated_statement_is_remembered_within_bounds() -> None:
 
 def test_several_databases_are_told_apart(log_events: LogEvents) -> None:
     """Per alias, and together."""
-    from logging_pkg.instrumentation.http_request import RequestWatch
+    from logging_pkg.instrumentation.request.watch import RequestWatch
 
     watch = RequestWatch("GET", lambda: "/", lambda _: None, "127.0.0.1")
     for alias in ("default", "replica", "replica"):

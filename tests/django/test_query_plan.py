@@ -22,8 +22,8 @@ from django.test.utils import CaptureQueriesContext
 from logging_pkg.conf import Settings
 from logging_pkg.context import active, start_span
 from logging_pkg.django.adapter import settings_from_django
-from logging_pkg.instrumentation import query_plan
-from logging_pkg.instrumentation.query_plan import MAX_QUEUED, Explainer, explainer, is_explainable
+from logging_pkg.instrumentation.query_plans import explain as query_plan
+from logging_pkg.instrumentation.query_plans.explain import MAX_QUEUED, Explainer, explainer, is_explainable
 from logging_pkg.instrumentation.totals import Totals, unattributed
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django import urls

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client, RequestFactory
 
 from logging_pkg.django.middleware import ObservabilityMiddleware, route_of
-from logging_pkg.instrumentation.watchdog import in_flight
+from logging_pkg.instrumentation.request.watchdog import in_flight
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django import urls
 

@@ -20,12 +20,13 @@ from django.core.cache import caches
 from pytest_django import Settings
 
 from logging_pkg.context import active, start_span
-from logging_pkg.instrumentation import cache_warmers, warmed_reads
-from logging_pkg.instrumentation.cache import alias_watch, register_read_listener, watch_caches
-from logging_pkg.instrumentation.cache_warmers import Warmer, WarmItem, register
-from logging_pkg.instrumentation.cache_warming import warm_caches
+from logging_pkg.instrumentation.cache.watch import alias_watch, register_read_listener, watch_caches
+from logging_pkg.instrumentation.cache_warming import reads as warmed_reads
+from logging_pkg.instrumentation.cache_warming import warmers as cache_warmers
+from logging_pkg.instrumentation.cache_warming.manifest import HOLD_S
+from logging_pkg.instrumentation.cache_warming.run import warm_caches
+from logging_pkg.instrumentation.cache_warming.warmers import Warmer, WarmItem, register
 from logging_pkg.instrumentation.totals import Totals
-from logging_pkg.instrumentation.warm_manifest import HOLD_S
 from logging_pkg.loki_client import Entry, LokiClient, Stream
 from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, assert_valid_stream
@@ -72,7 +73,7 @@ WARM = """
 import sys, django
 django.setup()
 from django.core.management import call_command
-from logging_pkg.instrumentation import cache_warming
+from logging_pkg.instrumentation.cache_warming import run as cache_warming
 from site_settings import wait_for
 cache_warming.LOCK_TIMEOUT_S = 2
 open(f"ready-{sys.argv[1]}", "w").close()
@@ -324,7 +325,7 @@ def test_a_read_that_precedes_its_runs_notes_is_told_later(follow, log_events: L
         looked.append(len(log_events.named(READ)))
         return 0
 
-    monkeypatch.setattr("logging_pkg.instrumentation.warm_manifest.Manifest.publish_if_due", lambda self: None)
+    monkeypatch.setattr("logging_pkg.instrumentation.cache_warming.manifest.Manifest.publish_if_due", lambda self: None)
     register(Warmer("late", lambda: [WarmItem("page-0", lambda: 0), WarmItem("page-1", read_early)]))
     warm_caches(["late"])
     follow.look_at_reads()

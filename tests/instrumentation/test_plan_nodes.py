@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from logging_pkg.instrumentation.plan_nodes import (
+from logging_pkg.instrumentation.database.sql import fingerprint
+from logging_pkg.instrumentation.query_plans.nodes import (
     MAX_FINDINGS,
     Node,
     Table,
@@ -14,7 +15,6 @@ from logging_pkg.instrumentation.plan_nodes import (
     postgresql_nodes,
     sqlite_nodes,
 )
-from logging_pkg.instrumentation.sql import fingerprint
 
 PEOPLE = Table(5_000, frozenset({"id", "email", "age"}), frozenset({"id"}))
 

@@ -11,7 +11,7 @@ import pytest
 from logging_pkg import conf, track_performance
 from logging_pkg.context import Span, active, new_correlation, new_correlation_id, start_span
 from logging_pkg.exceptions import ConfigurationError
-from logging_pkg.instrumentation.http_request import RequestWatch
+from logging_pkg.instrumentation.request.watch import RequestWatch
 from logging_pkg.instrumentation.sampling import weight_of_detail
 from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from logging_pkg.instrumentation.sql import (
+from logging_pkg.instrumentation.database.sql import (
     MAX_KNOWN,
     MAX_LENGTH,
     fingerprint,

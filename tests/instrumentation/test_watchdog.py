@@ -15,10 +15,17 @@ from typing import Any
 import pytest
 
 from logging_pkg.context import active
-from logging_pkg.instrumentation import background, totals, watchdog
-from logging_pkg.instrumentation.http_request import RequestWatch
+from logging_pkg.instrumentation import background, totals
+from logging_pkg.instrumentation.request import watchdog
+from logging_pkg.instrumentation.request.watch import RequestWatch
+from logging_pkg.instrumentation.request.watchdog import (
+    in_flight,
+    report_late_work,
+    start_watchdog,
+    stop_watchdog,
+    tick,
+)
 from logging_pkg.instrumentation.totals import Totals, late_work, unattributed
-from logging_pkg.instrumentation.watchdog import in_flight, report_late_work, start_watchdog, stop_watchdog, tick
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 
 STUCK, ORPHANED = "http.request_stuck", "http.orphaned_work_detected"

@@ -17,8 +17,8 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from logging_pkg.exceptions import ConfigurationError
-from logging_pkg.instrumentation.cache_warmers import Warmer, registered
-from logging_pkg.instrumentation.cache_warming import WarmReport, preview, warm_caches
+from logging_pkg.instrumentation.cache_warming import Warmer, WarmReport, preview, warm_caches
+from logging_pkg.instrumentation.cache_warming.warmers import registered
 
 
 class Command(BaseCommand):
@@ -77,7 +77,7 @@ class Command(BaseCommand):
             self.style.WARNING(
                 f'{one.name}: not warmed. The cache "{one.alias}" is a {type(caches[one.alias]).__name__}, which no '
                 "other process sees; set CACHES to Redis, Memcached, a database or files, or call "
-                "logging_pkg.instrumentation.cache_warming.warm_caches_in_background() in the server process."
+                "logging_pkg.instrumentation.cache_warming.run.warm_caches_in_background() in the server process."
             )
         )
         return False

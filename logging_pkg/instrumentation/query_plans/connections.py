@@ -15,8 +15,15 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from logging_pkg.instrumentation.transactions import WATCH_ATTRIBUTE
-from logging_pkg.instrumentation.plan_nodes import MAX_NODES, Node, Table, findings_of, postgresql_nodes, sqlite_nodes
+from logging_pkg.instrumentation.database.transactions import WATCH_ATTRIBUTE
+from logging_pkg.instrumentation.query_plans.nodes import (
+    MAX_NODES,
+    Node,
+    Table,
+    findings_of,
+    postgresql_nodes,
+    sqlite_nodes,
+)
 
 Explained = tuple[list[Node], list[dict[str, Any]]]
 
@@ -36,7 +43,8 @@ _POSTGRESQL_FACTS = """
 SELECT relation.oid::regclass::text, relation.reltuples,
   ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute
         WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped),
-  ARRAY(SELECT attname::text FROM pg_catalog.pg_index JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+  ARRAY(SELECT attname::text FROM pg_catalog.pg_index
+        JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
         WHERE indrelid = relation.oid AND indpred IS NULL)
 FROM pg_catalog.pg_class AS relation WHERE relation.oid = pg_catalog.to_regclass(pg_catalog.quote_ident(%s))
 """
@@ -132,7 +140,7 @@ def _ask_postgresql(
                 continue
             qualified, rows, columns, indexed = row
             if rows < 0:  # never analysed: the planner guesses by the size of the table, so ask it
-                cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM ONLY {qualified}")  # noqa: S608  (regclass quotes)
+                cursor.execute(f"EXPLAIN (FORMAT JSON) SELECT FROM ONLY {qualified}")
                 rows = _plan_of(cursor)["Plan Rows"]
             tables[name] = Table(rows, frozenset(columns), frozenset(indexed))
     finally:

@@ -12,9 +12,9 @@ from typing import Any
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 
-from logging_pkg.instrumentation.cache_alias import alias_watch, register_read_listener
-from logging_pkg.instrumentation.cache_shadows import put_shadows
-from logging_pkg.instrumentation.cache_stores import store_of
+from logging_pkg.instrumentation.cache.alias import alias_watch, register_read_listener
+from logging_pkg.instrumentation.cache.shadows import put_shadows
+from logging_pkg.instrumentation.cache.stores import store_of
 from logging_pkg.instrumentation.guard import faults_kept_in
 
 __all__ = ["alias_watch", "register_read_listener", "watch_caches"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from logging_pkg.instrumentation.sql import fingerprint
+from logging_pkg.instrumentation.database.sql import fingerprint
 
 #: Nodes and findings of one plan at most; a plan of a hundred partitions tells nothing more.
 MAX_NODES = 60
@@ -27,7 +27,8 @@ _NAME = r'(?:"[^"]+"|`[^`]+`|[^\W\d]\w*)'
 _COLUMN = rf"(?:{_NAME}\.)?{_NAME}"
 _CAST = r"(?:::[\w ]+?(?:\(\?…?\))?(?:\[\])?)?"
 _TERM = rf"(?:\({_COLUMN}\)|{_COLUMN}|\?){_CAST}"
-#: `a = b`, `a = ANY (…`, `a IN (…`, `a BETWEEN …`; not of a function's result, which an index of the column does not hold.
+#: `a = b`, `a = ANY (…`, `a IN (…`, `a BETWEEN …`; not of a function's result, which an index of the column does not
+#: hold.
 _COMPARISON = re.compile(
     rf"(?<![\w.:\"`)?])(?P<left>{_TERM})\s*(?:(?:(?P<range><=|>=|<|>)|==?)\s*(?:ANY\s*\()?(?P<right>{_TERM})(?![\w(])|(?:IN\s*\(|(?P<between>BETWEEN)\s))",
     re.IGNORECASE,
@@ -41,8 +42,9 @@ _SQLITE_ACCESS = re.compile(
 )
 _SQLITE_OTHER = re.compile(
     r"USE TEMP B-TREE FOR [A-Z0-9 ]+|SCAN \d* ?CONSTANT ROWS?|COMPOUND (?:QUERY|SUBQUERIES)[A-Z ]*|LEFT-MOST SUBQUERY"
-    r"|(?:UNION ALL|UNION|INTERSECT|EXCEPT)(?: USING TEMP B-TREE)?|MERGE \([A-Z ]+\)|LEFT|RIGHT|(?:CO-ROUTINE|MATERIALIZE)"
-    r"|(?:REUSE )?(?:CORRELATED )?(?:SCALAR|LIST) SUBQUERY|MULTI-INDEX OR|INDEX|SETUP|RECURSIVE STEP|BLOOM FILTER|RIGHT-JOIN"
+    r"|(?:UNION ALL|UNION|INTERSECT|EXCEPT)(?: USING TEMP B-TREE)?|MERGE \([A-Z ]+\)|LEFT|RIGHT"
+    r"|(?:CO-ROUTINE|MATERIALIZE)|(?:REUSE )?(?:CORRELATED )?(?:SCALAR|LIST) SUBQUERY|MULTI-INDEX OR|INDEX|SETUP"
+    r"|RECURSIVE STEP|BLOOM FILTER|RIGHT-JOIN"
 )
 _CONSTANT_ROWS = re.compile(r"SCAN (?:\d+ )?CONSTANT ROWS?")
 
@@ -104,6 +106,7 @@ def postgresql_nodes(plan: Mapping[str, Any], depth: int = 0) -> Iterator[Node]:
 
     Args:
         plan: the object below `Plan`.
+        depth: of its root in what is told.
     """
     kind = str(plan.get("Node Type", ""))
     scanned = str(plan.get("Filter", ""))

@@ -18,8 +18,8 @@ from django.core.cache import BaseCache
 from django.core.cache.backends.locmem import LocMemCache
 
 from logging_pkg.context import current_span
-from logging_pkg.instrumentation.cache_alias import AliasWatch
-from logging_pkg.instrumentation.cache_calls import KINDS, CacheCall, running
+from logging_pkg.instrumentation.cache.alias import AliasWatch
+from logging_pkg.instrumentation.cache.calls import KINDS, CacheCall, running
 from logging_pkg.instrumentation.guard import faults_kept_in
 from logging_pkg.instrumentation.totals import Totals
 

@@ -26,17 +26,11 @@ from logging_pkg.context import (
     start_span,
 )
 from logging_pkg.events.stacks import describe_exception
-from logging_pkg.instrumentation.findings import report_n_plus_one, report_query_count
+from logging_pkg.instrumentation.database.findings import report_n_plus_one, report_query_count
+from logging_pkg.instrumentation.fields import cache_fields, database_fields, milliseconds
 from logging_pkg.instrumentation.guard import emit_safely
-from logging_pkg.instrumentation.totals import (
-    Ended,
-    Totals,
-    cache_fields,
-    database_fields,
-    milliseconds,
-    unattributed,
-)
-from logging_pkg.instrumentation.watchdog import in_flight
+from logging_pkg.instrumentation.request.watchdog import in_flight
+from logging_pkg.instrumentation.totals import Ended, Totals, unattributed
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")

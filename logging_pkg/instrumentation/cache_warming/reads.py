@@ -16,11 +16,11 @@ from django.db import connections
 
 from logging_pkg import conf
 from logging_pkg.instrumentation import background
-from logging_pkg.instrumentation.cache import register_read_listener
-from logging_pkg.instrumentation.cache_warmers import registered
+from logging_pkg.instrumentation.cache.watch import register_read_listener
+from logging_pkg.instrumentation.cache_warming.manifest import HOLD_S, Manifest, key_hash
+from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheLock, QuietCache
+from logging_pkg.instrumentation.cache_warming.warmers import registered
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
-from logging_pkg.instrumentation.quiet_cache import CacheLock, QuietCache
-from logging_pkg.instrumentation.warm_manifest import HOLD_S, Manifest, key_hash
 
 #: Different keys remembered from one look to the next, per cache alias; hits on others are counted as overlooked.
 MAX_KEYS = 10_000

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from logging_pkg.instrumentation.cache_stores import Store
+from logging_pkg.instrumentation.cache.stores import Store
 from logging_pkg.instrumentation.totals import CacheTotals
 
 #: Told of each key whose value was handed out, and the version it was asked for (None: the backend's own).

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from logging_pkg import conf
 from logging_pkg.events.stacks import describe_frames
 from logging_pkg.instrumentation import background
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
-from logging_pkg.instrumentation.live_stack import frames_of_task, frames_of_thread
-from logging_pkg.instrumentation.totals import Ended, LateWork, late_work, milliseconds
+from logging_pkg.instrumentation.request.live_stack import frames_of_task, frames_of_thread
+from logging_pkg.instrumentation.totals import Ended, LateWork, late_work
 
 if TYPE_CHECKING:
-    from logging_pkg.instrumentation.http_request import RequestWatch
+    from logging_pkg.instrumentation.request.watch import RequestWatch
 
 #: How often the requests in flight are looked at; a quarter of the threshold where that is shorter.
 TICK_S = 1.0

@@ -17,7 +17,7 @@ from typing import Any
 from django.core.cache import caches
 from django.core.cache.backends.filebased import FileBasedCache
 
-from logging_pkg.instrumentation.cache_calls import CacheCall, running
+from logging_pkg.instrumentation.cache.calls import CacheCall, running
 
 #: Share of its time after which a holder no longer deletes the lock, but lets it run out: between the look at whose
 #: it is and the delete it must not become another's.

@@ -18,12 +18,13 @@ from django.db.backends.utils import CursorWrapper
 from logging_pkg import conf
 from logging_pkg import context as _context
 from logging_pkg.context import current_span
-from logging_pkg.instrumentation.caller import project_caller
+from logging_pkg.instrumentation.database.caller import project_caller
+from logging_pkg.instrumentation.database.sql import fingerprint, is_control, operation_of, text_of
+from logging_pkg.instrumentation.database.transactions import WATCH_ATTRIBUTE, watch_transactions
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
-from logging_pkg.instrumentation.query_plan import offer
-from logging_pkg.instrumentation.sql import fingerprint, is_control, operation_of, text_of
-from logging_pkg.instrumentation.totals import Totals, milliseconds, unattributed
-from logging_pkg.instrumentation.transactions import WATCH_ATTRIBUTE, watch_transactions
+from logging_pkg.instrumentation.query_plans.explain import offer
+from logging_pkg.instrumentation.totals import Totals, unattributed
 
 _Watch = Callable[[Callable[..., Any], Any, Any, bool, dict[str, Any]], Any]
 

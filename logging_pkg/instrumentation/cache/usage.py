@@ -12,10 +12,11 @@ import time
 
 from logging_pkg import conf
 from logging_pkg.instrumentation import background
-from logging_pkg.instrumentation.cache_alias import AliasWatch, alias_watches
-from logging_pkg.instrumentation.cache_stores import StoreUse
+from logging_pkg.instrumentation.cache.alias import AliasWatch, alias_watches
+from logging_pkg.instrumentation.cache.stores import StoreUse
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
-from logging_pkg.instrumentation.totals import CacheTotals, milliseconds
+from logging_pkg.instrumentation.totals import CacheTotals
 
 _TASK = "cache usage"
 _NOTHING = CacheTotals()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from logging_pkg import conf
 from logging_pkg.context import Span
+from logging_pkg.instrumentation.database.sql import operation_of
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely
-from logging_pkg.instrumentation.sql import operation_of
-from logging_pkg.instrumentation.totals import Totals, milliseconds
+from logging_pkg.instrumentation.totals import Totals
 
 
 def report_n_plus_one(totals: Totals, span: Span) -> None:

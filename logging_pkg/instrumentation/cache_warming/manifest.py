@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 
 from logging_pkg.context import new_span_id
-from logging_pkg.instrumentation.quiet_cache import QuietCache
+from logging_pkg.instrumentation.cache_warming.quiet_cache import QuietCache
 
 #: How long the work of a run is remembered after it ended, s: readers look at what they read with such a delay.
 HOLD_S = 60.0

@@ -18,23 +18,12 @@ from django.db import connections
 
 from logging_pkg.context import Span, active, new_correlation, start_span
 from logging_pkg.events.stacks import error_type_of
-from logging_pkg.instrumentation.cache_warmers import DEFAULT_TIMEOUT, Warmer, WarmItem, register, registered, warmer
+from logging_pkg.instrumentation.cache_warming.manifest import Manifest, key_hash
+from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheLock, QuietCache
+from logging_pkg.instrumentation.cache_warming.warmers import DEFAULT_TIMEOUT, Warmer, WarmItem, registered
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
-from logging_pkg.instrumentation.quiet_cache import CacheLock, QuietCache
-from logging_pkg.instrumentation.totals import Totals, milliseconds
-from logging_pkg.instrumentation.warm_manifest import Manifest, key_hash
-
-__all__ = [
-    "DEFAULT_TIMEOUT",
-    "WarmItem",
-    "WarmReport",
-    "Warmer",
-    "preview",
-    "register",
-    "warm_caches",
-    "warm_caches_in_background",
-    "warmer",
-]
+from logging_pkg.instrumentation.totals import Totals
 
 #: A run that died keeps the next one out for this long, s. It is renewed from item to item; an item that takes longer
 #: loses it, and the run then stops.

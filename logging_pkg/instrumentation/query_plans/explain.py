@@ -20,11 +20,12 @@ from typing import Any
 from logging_pkg import conf
 from logging_pkg.context import Span
 from logging_pkg.events.stacks import error_type_of
+from logging_pkg.instrumentation.database.sql import fingerprint, operation_of
+from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
-from logging_pkg.instrumentation.plan_connections import VENDORS, explain, is_timeout
-from logging_pkg.instrumentation.plan_nodes import Node
-from logging_pkg.instrumentation.sql import fingerprint, operation_of
-from logging_pkg.instrumentation.totals import Totals, milliseconds
+from logging_pkg.instrumentation.query_plans.connections import VENDORS, explain, is_timeout
+from logging_pkg.instrumentation.query_plans.nodes import Node
+from logging_pkg.instrumentation.totals import Totals
 
 #: Slow SELECTs that wait to be explained; more are not.
 MAX_QUEUED = 20
