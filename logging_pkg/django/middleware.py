@@ -130,8 +130,9 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
 def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
     watch.responded()
     header = conf.settings().correlation_header
-    if header and header not in response.headers:
-        response.headers[header] = watch.span.correlation_id
+    if header:
+        # Two ASCII words: nothing to convert, and no exception to catch for a header that is not there.
+        response.headers._store.setdefault(header.lower(), (header, watch.span.correlation_id))
     if not response.streaming:
         # The server strips the body of an answer to HEAD.
         size = 0 if request.method == "HEAD" else len(response.content)  # type: ignore[attr-defined]
@@ -283,6 +284,7 @@ def _user_id(request: HttpRequest) -> str | None:
     known = request.__dict__
     user = known.get("_cached_user") or known.get("_acached_user") or known.get("user")
     if isinstance(user, LazyObject):
-        user = user.__dict__.get("_wrapped", empty)
+        # Past LazyObject's own look-up of attributes, which would ask for the user.
+        user = object.__getattribute__(user, "_wrapped")
     key = getattr(user, "pk", None) if user is not empty else None
     return None if key is None else user_id_of(key)

@@ -5,6 +5,8 @@ In: totals, nanoseconds. Out: event fields. Never: more aliases than a schema ad
 
 from __future__ import annotations
 
+from typing import Any
+
 from logging_pkg.instrumentation.totals import Totals
 
 #: Aliases an event tells of one by one; the sums are of all.
@@ -16,10 +18,10 @@ def milliseconds(nanoseconds: int) -> float:
     return (nanoseconds + 500) // 1000 / 1000
 
 
-def database_fields(totals: Totals) -> dict[str, object]:
+def database_fields(totals: Totals) -> dict[str, Any]:
     """The queries of a unit as event fields, summed and per alias."""
     count = nanoseconds = duplicates = 0
-    queries: list[dict[str, object]] = []
+    queries: list[dict[str, Any]] = []
     for alias, database in list(totals.databases.items()):
         count += database.count
         nanoseconds += database.nanoseconds
@@ -43,10 +45,10 @@ def database_fields(totals: Totals) -> dict[str, object]:
     }
 
 
-def cache_fields(totals: Totals) -> dict[str, object]:
+def cache_fields(totals: Totals) -> dict[str, Any]:
     """The cache use of a unit as event fields, summed and per alias."""
     hits = misses = sets = deletes = nanoseconds = 0
-    caches: list[dict[str, object]] = []
+    caches: list[dict[str, Any]] = []
     for alias, cache in list(totals.caches.items()):
         hits += cache.hits
         misses += cache.misses

@@ -293,10 +293,16 @@ class Totals:
         with self._lock:
             return late_work.pop(self, None)
 
-    def end(self, ended: Ended) -> None:
-        """The unit's event is about to be written: what comes now is late, and these totals change no more."""
+    def end(self, ended: Ended) -> bool:
+        """The unit's event is about to be written: what comes now is late, and these totals change no more.
+
+        False where the unit has ended before.
+        """
         with self._lock:
+            if self.ended is not None:
+                return False
             self.ended = ended
+            return True
 
     def defer(self, work: Callable[[], None]) -> bool:
         """Put work off until the outermost unit has told of itself (too much is dropped); False when it has."""

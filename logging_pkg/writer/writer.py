@@ -54,7 +54,7 @@ class Writer:
     def __init__(self, settings: Settings, registry: Registry, sink: Sink | None = None) -> None:
         self.settings = settings
         self.registry = registry
-        self._sink = sink
+        self._sink = make_sink(settings) if sink is None else sink
         # Re-entrant: a signal handler or finaliser may emit while this thread is inside `_write`. What it emits is
         # written right after the line it interrupted, or seq and time would be taken out of order.
         self._lock = threading.RLock()
@@ -73,8 +73,6 @@ class Writer:
         self._last_complaint = 0.0
         self._is_writing = False
         self._interrupting: deque[tuple[bytes, bytes, bytes]] = deque()
-        if self._sink is None:
-            self._sink = make_sink(self.settings)
         self._sink.start(self.settings.service_name, self.instance_id)
         self._compiled = {name: self._compile(name) for name in self.registry.events}
 
@@ -99,7 +97,6 @@ class Writer:
     @property
     def sink(self) -> Sink:
         """Where lines go now."""
-        assert self._sink is not None
         return self._sink
 
     @property
@@ -163,10 +160,10 @@ class Writer:
             self._refuse_fields(event, fields, span)
             return
         fragment = (span or current_span()).fragment
-        if len(body) > self.sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES:
+        if len(body) > self._sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES:
             shortened = self._fit(accepts, fields, head, fragment, body)
             if shortened is None:
-                limit = self.sink.max_line_bytes
+                limit = self._sink.max_line_bytes
                 problem = f"{event}: the event is {len(body)} bytes and cannot be cut to a line of {limit}"
                 self._reject(event, [problem], span)
                 return
@@ -177,7 +174,7 @@ class Writer:
         self, accepts: Callable[[Any], bool], fields: Mapping[str, Any], head: bytes, fragment: bytes, body: bytes
     ) -> bytes | None:
         """The body cut to the room of a line; None where its schema does not admit what is left."""
-        room = self.sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES
+        room = self._sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES
         shortened = shorten(fields, body, room)
         if shortened is None or not accepts({k: v for k, v in shortened.items() if k != "shortened_fields"}):
             return None
@@ -195,7 +192,7 @@ class Writer:
                 self._write_line(*self._interrupting.popleft())
         finally:
             self._is_writing = False
-        for fields in self.sink.take_deleted():
+        for fields in self._sink.take_deleted():
             self._emit("logging.file_deleted", fields, None, None)
 
     def _write_line(self, head: bytes, fragment: bytes, body: bytes) -> None:
@@ -218,7 +215,7 @@ class Writer:
             body[1:],
         )
         try:
-            self.sink.write(line)
+            self._sink.write(line)
         except OSError as error:
             self.failed += 1
             self._complain(error)
@@ -257,7 +254,7 @@ class Writer:
         }
         accepts, level, heads = self._compiled["logging.event_rejected"]
         head, fragment, body = heads[level], (span or current_span()).fragment, _dumps(fields)
-        if len(body) > self.sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES:
+        if len(body) > self._sink.max_line_bytes - len(head) - len(fragment) - _STAMP_BYTES:
             # Ten sentences can be more than a line on stdout; the list is what is cut.
             body = self._fit(accepts, fields, head, fragment, body) or body
         self._write(head, fragment, body)
@@ -287,13 +284,13 @@ class Writer:
     def after_fork_in_child(self) -> None:
         """Become a new instance: own instance_id, own seq from 1, own file."""
         self._lock = threading.RLock()
-        self.sink.forget()
+        self._sink.forget()
         self._start_instance()
 
     def close(self) -> None:
         """Close the sink. Later events open it again."""
         with self._lock:
-            self.sink.close()
+            self._sink.close()
 
 
 def _unwritable(event: str, fields: Mapping[str, Any]) -> list[str]:

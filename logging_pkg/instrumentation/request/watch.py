@@ -78,8 +78,6 @@ class RequestWatch:
         self._first_byte: int | None = None
         self._unattributed = unattributed.query_count
         self._overhead = 0
-        self._done = False
-        self._lock = threading.Lock()
 
     def started(self, task: asyncio.Task[Any] | None = None) -> None:
         """The view chain is about to run, in this thread or in this task: what passed until now was ours."""
@@ -106,10 +104,6 @@ class RequestWatch:
     ) -> None:
         """Emit the findings and the canonical event. A second call does nothing."""
         ended = _clock()
-        with self._lock:
-            if self._done:
-                return
-            self._done = True
         in_flight.pop(self, None)
         if self._first_byte is not None and not is_streaming:
             self._overhead += ended - self._first_byte  # header, user, path
@@ -118,13 +112,12 @@ class RequestWatch:
         settings = conf.settings()
         elapsed_ms = milliseconds(ended - self.entered)
         outcome = outcome or _outcome_of(status)
-        error = error or self.totals.error
         route = self.route()
         slow_ms = settings.slow_request_threshold_ms
         is_slow = slow_ms is not None and elapsed_ms > slow_ms
         is_error = int(outcome == "server_error")
         totals, span = self.totals, self.span
-        totals.end(
+        is_first = totals.end(
             Ended(
                 ended,
                 self.method,
@@ -136,11 +129,14 @@ class RequestWatch:
                 span.unit_ids,
             )
         )
+        if not is_first:
+            return
+        error = error or totals.error
         databases = database_fields(totals)
         api_time_ms = milliseconds(totals.api_nanoseconds)
         if totals.has_repeated:
             report_n_plus_one(totals, span)
-        if settings.query_count_threshold is not None and totals.query_count > settings.query_count_threshold:
+        if settings.query_count_threshold is not None and databases["query_count"] > settings.query_count_threshold:
             report_query_count(totals, span)
         if is_slow and totals.take_finding():
             emit_safely(
