@@ -17,6 +17,7 @@ from django.test import AsyncClient, Client
 from logging_pkg.context import active, start_span
 from logging_pkg.instrumentation.database.watch import watch_databases
 from logging_pkg.instrumentation.fields import database_fields
+from logging_pkg.instrumentation.sync import sync_run
 from logging_pkg.instrumentation.totals import MAX_STATEMENTS, Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django import urls
@@ -245,3 +246,15 @@ def test_orm_results_are_untouched(client: Client) -> None:
         assert list(User.objects.values_list("username", flat=True)) == ["a"]
         assert Group.objects.filter(name="g").update(name="h") == 1
     assert span.totals.query_count == 2
+
+
+def test_a_long_selects_literals_stay_out_of_findings(log_events: LogEvents) -> None:
+    """Of a text longer than is looked at, the fingerprint tells no more than of a short one."""
+    values = ", ".join(["5"] * 6_000)
+    with sync_run(resource="events", kind="full", trigger="page", account="a"), connection.cursor() as cursor:
+        for _ in range(4):
+            cursor.execute(f"SELECT 1 WHERE 'anna@example.org' <> '' AND 5 IN ({values})")
+    found = assert_event(log_events, "db.n_plus_one_detected")
+    assert found["count"] == 4
+    assert found["fingerprint"].startswith("SELECT ? WHERE ? <> ? AND ? IN (")
+    assert "anna" not in str(found)

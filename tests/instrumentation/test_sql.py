@@ -92,15 +92,23 @@ def test_statements_that_steer_a_transaction_are_control() -> None:
 
 
 def test_shapes_are_remembered_within_bounds() -> None:
-    """Of short texts, up to a number; a long one is its own shape."""
+    """Of short texts, up to a number; a long one is looked at each time, and never kept."""
     for number in range(MAX_KNOWN + 5):
         assert shape_of(f"SELECT c{number} WHERE x = {number}", "test") == f"SELECT c{number} WHERE x = ?"
         assert len(known_shapes("test")) <= MAX_KNOWN
     assert known_shapes("test")[f"SELECT c{MAX_KNOWN + 4} WHERE x = {MAX_KNOWN + 4}"] == "SELECT c1004 WHERE x = ?"
     assert shape_of("UPDATE t SET x = 1", "test") == "UPDATE t SET x = 1"
-    long = "SELECT " + "1, " * MAX_LENGTH
-    assert shape_of(long, "test") is long
+    long = "SELECT 'secret', " + "1, " * MAX_LENGTH
+    assert shape_of(long, "test") == fingerprint(long)
     assert long not in known_shapes("test")
+
+
+def test_a_long_statements_shape_is_short_and_its_own() -> None:
+    """A unit that runs a thousand large inserts does not keep them, and does not take them for the same one."""
+    longs = [f"INSERT INTO t VALUES {'(1), ' * MAX_LENGTH}({number})" for number in range(3)]
+    shapes = {shape_of(sql, "test") for sql in [*longs, *longs]}
+    assert len(shapes) == 3
+    assert all(len(shape) < 100 and operation_of(shape) == "other" for shape in shapes)
 
 
 def test_a_long_texts_fingerprint_is_its_heads() -> None:
@@ -117,6 +125,9 @@ def test_a_long_texts_fingerprint_is_its_heads() -> None:
         ('SELECT "x", \'it\'\'s\' FROM `t` # secret\n', "mysql", "SELECT ?, ? FROM `t`"),
         ('SELECT [a], "b", `c` FROM t WHERE d = ?', "sqlite", 'SELECT [a], "b", `c` FROM t WHERE d = ?'),
         ('SELECT a FROM t WHERE b = "anna@example.org"', "sqlite", "SELECT a FROM t WHERE b = ?"),
+        ('SELECT a FROM t WHERE b = "Anna" OR b="O""Neill" OR b LIKE "An%"', "sqlite", "SELECT a FROM t WHERE b = ? OR b=? OR b LIKE ?"),
+        ('SELECT "t"."a" FROM "t" WHERE "t"."b" = "u"."c"', "sqlite", 'SELECT "t"."a" FROM "t" WHERE "t"."b" = "u"."c"'),
+        ('SELECT a FROM t WHERE b = "c"', "postgresql", 'SELECT a FROM t WHERE b = "c"'),
         ("SELECT x'AB', -1.5, ?1, :name, @p, $v", "sqlite", "SELECT ?, ?, ??, ?, @p, $v"),
         ("SELECT a::numeric(10,2), '{1,2}'::int[], $1", "postgresql", "SELECT a::numeric(?…), ?::int[], ?"),
         ("SELECT U&'\\0061', B'101', N'x' FROM t", "postgresql", "SELECT ?, ?, ? FROM t"),

@@ -19,7 +19,7 @@ _OPERATIONS = {"SELECT": "select", "INSERT": "insert", "UPDATE": "update", "DELE
 _NESTING = re.compile(r"[()]|\b(?:SELECT|INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 #: One pass over the text, so that a comment mark within a literal, or a quote within a comment, misleads nobody.
-#: What is left open is taken to the end of the text. MySQL's literals differ: see the two uses.
+#: What is left open is taken to the end of the text. Literals differ: see the three uses.
 _SYNTAX = r"""
     (?P<comment> /\*.*?(?:\*/|\Z) | {comment} )
   | (?P<literal>
@@ -35,11 +35,22 @@ _SYNTAX = r"""
 _STANDARD = re.compile(
     _SYNTAX.format(comment=r"--[^\n]*", inside="[^']|''", double_quoted="(?!)"), re.DOTALL | re.VERBOSE
 )
+#: SQLite takes a double-quoted name that is none for a text: what is compared with, and no table's column, may be one.
+_SQLITE = re.compile(
+    _SYNTAX.format(
+        comment=r"--[^\n]*",
+        inside="[^']|''",
+        double_quoted=r"""
+        (?:(?<=[=<>])|(?<=[=<>]\s)|(?i:(?<=\bLIKE\s)|(?<=\bGLOB\s)|(?<=\bIN\s\()))"(?:[^"]|"")*(?:"(?!["\s]*\.)|\Z)""",
+    ),
+    re.DOTALL | re.VERBOSE,
+)
 #: A backslash escapes, double quotes are quotes, and a hash begins a comment.
 _MYSQL = re.compile(
     _SYNTAX.format(comment=r"(?:--|\#)[^\n]*", inside=r"[^'\\]|''|\\.", double_quoted=r'"(?:[^"\\]|""|\\.)*(?:"|\Z)'),
     re.DOTALL | re.VERBOSE,
 )
+_SYNTAXES = {"mysql": _MYSQL, "sqlite": _SQLITE}
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)*\s*\)")
 _ROWS = re.compile(r"\(\?…\)(?:\s*,\s*\(\?…\))+")
 _SPACE = re.compile(r"\s+")
@@ -105,7 +116,7 @@ def fingerprint(sql: str, vendor: str = "") -> str:
 
 @lru_cache(maxsize=1024)
 def _fingerprint(sql: str, vendor: str) -> str:
-    text = (_MYSQL if vendor == "mysql" else _STANDARD).sub(_replacement, sql)
+    text = _SYNTAXES.get(vendor, _STANDARD).sub(_replacement, sql)
     text = _LIST.sub("(?…)", text)
     text = _ROWS.sub("(?…)", text)
     return _SPACE.sub(" ", text).strip()
@@ -122,9 +133,11 @@ def known_shapes(vendor: str) -> dict[str, str]:
 
 
 def shape_of(sql: str, vendor: str) -> str:
-    """What makes two statements the same one: the fingerprint of a SELECT, the text of anything else."""
+    """What makes two statements the same one: the fingerprint of a SELECT, which findings tell; of anything else the
+    text, or what stands for a long one, so that no unit keeps those in memory.
+    """
     if len(sql) > MAX_LENGTH:
-        return sql
+        return fingerprint(sql, vendor) if operation_of(sql) == "select" else f"{len(sql)} {hash(sql)}"
     known = known_shapes(vendor)
     if len(known) >= MAX_KNOWN:
         known.clear()
