@@ -17,6 +17,7 @@ import pytest
 from logging_pkg.context import active
 from logging_pkg.instrumentation import background, totals
 from logging_pkg.instrumentation.request import watchdog
+from logging_pkg.instrumentation.request.live_stack import frames_of_thread
 from logging_pkg.instrumentation.request.watch import RequestWatch
 from logging_pkg.instrumentation.request.watchdog import (
     in_flight,
@@ -363,6 +364,39 @@ def test_a_stack_is_bounded_and_holds_no_values() -> None:
     assert sum(" " in line and line.endswith("deep") for line in lines) > 20
     assert all(re.fullmatch(r"\S+:\d+ \S+", line) for line in lines)
     assert "hunter2" not in str(events)
+
+
+@pytest.mark.parametrize("looked_at", ["it", "another"])
+def test_looking_keeps_nothing_alive(looked_at: str) -> None:
+    """What a function has in its hands is freed at its end, garbage collector or not, though somebody has looked."""
+
+    class Held:
+        pass
+
+    held: list[weakref.ref[Held]] = []
+    has_it, let_go = threading.Event(), threading.Event()
+
+    def work() -> None:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        has_it.set()
+        let_go.wait(20)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert has_it.wait(20)
+    gc.collect()
+    gc.disable()
+    try:
+        ident = worker.ident if looked_at == "it" else threading.get_ident()
+        looker = threading.Thread(target=lambda: len(frames_of_thread(ident or 0)))
+        looker.start()
+        looker.join()
+        let_go.set()
+        worker.join()
+        assert held[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_looking_does_not_disturb_a_unit_that_is_counting(often: None) -> None:

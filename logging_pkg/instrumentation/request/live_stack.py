@@ -13,7 +13,7 @@ import asyncio
 import gc
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 #: Steps from one awaitable to the next; a bound, should they ever go in a circle.
 _MAX_STEPS = 200
@@ -22,12 +22,14 @@ _CALLED = "SyncToAsync.thread_handler"
 
 def frames_of_thread(ident: int) -> list[FrameType]:
     """The frames of a thread, and of the coroutine it waits for in `async_to_sync`."""
-    return _Search().thread(ident)
+    with _Search() as search:
+        return search.thread(ident)
 
 
 def frames_of_task(task: asyncio.Task[Any]) -> list[FrameType]:
     """The frames of what a task runs or awaits."""
-    return _Search().awaited(task)
+    with _Search() as search:
+        return search.awaited(task)
 
 
 class _Search:
@@ -36,6 +38,14 @@ class _Search:
     def __init__(self) -> None:
         self._threads = {ident: _outermost_first(frame) for ident, frame in sys._current_frames().items()}
         self._steps = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Among these frames is the one that holds this object: the circle would keep what every thread's functions
+        # have had in their hands until the garbage collector finds it.
+        self._threads.clear()
 
     def thread(self, ident: int) -> list[FrameType]:
         frames = self._threads.get(ident, [])
