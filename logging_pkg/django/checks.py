@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.core.cache import caches
 from django.core.checks import CheckMessage, Info, register
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
@@ -22,6 +23,7 @@ from django.utils.module_loading import import_string
 from logging_pkg import conf
 from logging_pkg.conf import Settings
 from logging_pkg.django.middleware import ObservabilityMiddleware
+from logging_pkg.instrumentation.cache_warming.warmers import registered
 
 MIDDLEWARE = "logging_pkg.django.middleware.ObservabilityMiddleware"
 #: `manage.py check --tag logging_pkg` runs these checks only.
@@ -227,6 +229,16 @@ def _threshold_in_wrong_unit(ours: Settings) -> Iterator[Finding]:
             f"A request is called slow after {ours.slow_request_threshold_ms / 1000:g} s, longer than any takes.",
             'PERFORMANCE_SLOW_THRESHOLD is in seconds; LOGPIPE["SLOW_REQUEST_THRESHOLD_MS"] in milliseconds.',
         )
+
+
+@_check("W016")
+def _warmer_without_cache(_: Settings) -> Iterator[Finding]:
+    for one in registered():
+        if one.alias not in caches.settings:
+            yield (
+                f'The warmer {one.name} warms the cache "{one.alias}", which is not in CACHES.',
+                f"Name one of {', '.join(sorted(caches.settings))}.",
+            )
 
 
 @_check("W011", deploy=True)

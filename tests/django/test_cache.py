@@ -746,6 +746,21 @@ def test_a_cancelled_operation_leaves_nothing_behind() -> None:
     assert counts(totals) == (0, 0, 1, 0)
 
 
+def test_a_cache_may_be_used_where_its_use_is_being_counted(two_caches: Configure) -> None:
+    """By a signal handler or a finaliser, which run between any two steps of ours: they do not wait for ever."""
+    two_caches("locmem")
+    cache.get("a")
+    finished = threading.Event()
+
+    def interrupted() -> None:
+        with alias_watch("default").lock:
+            cache.get("a")
+        finished.set()
+
+    threading.Thread(target=interrupted, daemon=True).start()
+    assert finished.wait(10)
+
+
 # -- told to others --
 
 

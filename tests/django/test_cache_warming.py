@@ -29,6 +29,7 @@ from logging_pkg.testing import LogEvents, assert_event, assert_no_event
 
 FINISHED = "cache.warm_finished"
 FILES = "django.core.cache.backends.filebased.FileBasedCache"
+REDIS = "django.core.cache.backends.redis.RedisCache"
 MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
 
@@ -511,6 +512,29 @@ class TestCommandWithASharedCache:
         with pytest.raises(CommandError) as caught:
             call_command("warm_caches", *arguments)
         assert message in str(caught.value)
+
+    @pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+    def test_a_cache_that_is_not_in_caches_is_named(self, cache, arguments):
+        """With those that are."""
+        register(Warmer("pages", items(a=1), alias="nowhere"))
+        with pytest.raises(CommandError, match='warmer pages: CACHES has no "nowhere"; it has default'):
+            call_command("warm_caches", *arguments)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [([], "1 of 1 warmers failed: pages"), (["--dry-run"], 'the cache "default" failed: ConnectionError')],
+    )
+    def test_a_cache_that_is_away_is_an_error_in_a_line(
+        self, cache, settings: Settings, arguments, message, log_events
+    ):
+        """The event has the class of the cache's own exception."""
+        register(Warmer("pages", items(a=1)))
+        settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "unix:///nowhere/redis.sock"}}
+        with pytest.raises(CommandError, match=message):
+            call_command("warm_caches", *arguments)
+        settings.CACHES = {"default": {"BACKEND": MEMORY}}
+        if not arguments:
+            assert_event(log_events, FINISHED, outcome="failed", error_type="redis.exceptions.ConnectionError")
 
     def test_without_a_warmer_it_says_so(self, cache, capsys, monkeypatch):
         """And succeeds: a deployment script need not know."""

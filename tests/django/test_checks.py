@@ -18,6 +18,7 @@ from logging_pkg import conf
 from logging_pkg.conf import Settings
 from logging_pkg.django.checks import CHECKS, MIDDLEWARE, PAGE
 from logging_pkg.django.middleware import ObservabilityMiddleware
+from logging_pkg.instrumentation.cache_warming import warmers
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -115,6 +116,11 @@ SPOILED: dict[str, list[Callable[[Project], object]]] = {
     "W012": [lambda project: project.ours(env="development")],
     "W013": [lambda project: project.ours(service_name="django")],
     "W014": [lambda project: project.ours(identity_key=b"")],
+    "W016": [
+        lambda project: project.monkeypatch.setitem(
+            warmers._warmers, "pages", warmers.Warmer("pages", lambda: (), alias="nowhere")
+        )
+    ],
     "W015": [
         lambda project: project.ours(trusted_correlation_sources=("*",)),
         lambda project: project.ours(trusted_correlation_sources=("10.0.0.0/8", "::/0")),

@@ -26,12 +26,17 @@ from logging_pkg.instrumentation.cache_warming import warmers as cache_warmers
 from logging_pkg.instrumentation.cache_warming.manifest import HOLD_S
 from logging_pkg.instrumentation.cache_warming.run import warm_caches
 from logging_pkg.instrumentation.cache_warming.warmers import Warmer, WarmItem, register
-from logging_pkg.instrumentation.totals import Totals
+from logging_pkg.instrumentation.totals import Totals, unattributed
 from logging_pkg.loki_client import Entry, LokiClient, Stream
 from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, assert_valid_stream
+from logging_pkg.writer import get_writer
+from tests.django.cache_backends import redis_url, two_caches
+
+__all__ = ["redis_url", "two_caches"]
 
 READ = "cache.warmed_keys_read"
+REDIS = "django.core.cache.backends.redis.RedisCache"
 PAGES = 40
 SITE = """
 import os, time
@@ -379,6 +384,62 @@ def document(language: str) -> list[str]:
     text = (Path(__file__).parents[2] / "docs" / "MONITORING.md").read_text(encoding="utf-8")
     chapter = text.partition("## Cache warming\n")[2].partition("\n## ")[0]
     return re.findall(rf"^```{language}\n(.*?)^```", chapter, re.DOTALL | re.MULTILINE)
+
+
+def test_a_cache_that_is_away_is_no_fault_of_ours(follow, log_events: LogEvents, settings: Settings):
+    """The event stream has no hole, and nothing is raised in strict mode; the look after it came back tells."""
+    warm_caches()
+    caches["default"].get("page-0")
+    here, failed = settings.CACHES, get_writer().failed
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "unix:///nowhere/redis.sock"}}
+    follow.look_at_reads()
+    assert get_writer().failed == failed
+    assert_no_event(log_events, READ)
+    settings.CACHES = here
+    follow.look_at_reads()
+    assert_event(log_events, READ, read_count=1)
+
+
+def test_reads_are_forgotten_where_no_look_succeeds(follow, settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    """As of a cache that can be read and not written: what waits to be told does not pile up."""
+    here = settings.CACHES
+    settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "unix:///nowhere/redis.sock"}}
+    reads = follow._aliases["default"]
+    reads("page-0", None)
+    follow.look_at_reads()
+    assert len(reads._recent) == 1
+    later = time.time() + HOLD_S + 1
+    monkeypatch.setattr(follow, "_clock", lambda: later)
+    follow.look_at_reads()
+    assert reads._recent == {}
+    settings.CACHES = here
+
+
+def test_the_end_of_a_process_does_not_wait_for_a_look(follow, log_events: LogEvents):
+    """Of the background thread, which may be waiting for a cache that does not answer."""
+    warm_caches()
+    caches["default"].get("page-0")
+    with follow._looking:
+        follow.look_at_reads()
+    assert_no_event(log_events, READ)
+    follow.look_at_reads()
+    assert_event(log_events, READ, read_count=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queries_of_our_own_are_nobodys(follow, two_caches, log_events: LogEvents):
+    """Of a cache in the database: locks and notes count neither for the run nor as queries that lost their context."""
+    two_caches("database")
+    one_set = Totals()
+    with active(start_span("request", totals=one_set)):
+        caches["default"].set("page-x", 0)
+    warm_caches()
+    assert_event(log_events, "cache.warm_finished", query_count=4 * one_set.query_count)
+    caches["default"].get("page-0")
+    before = unattributed.query_count
+    follow.look_at_reads()
+    assert_event(log_events, READ, read_count=1)
+    assert unattributed.query_count == before
 
 
 def test_the_documented_warmer_works(follow):

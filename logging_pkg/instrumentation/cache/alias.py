@@ -25,7 +25,8 @@ class AliasWatch:
         self.alias = alias
         #: The alias as events tell it, which bound its length.
         self.label = alias[:64]
-        self.lock = threading.Lock()
+        # Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same cache in here.
+        self.lock = threading.RLock()
         self.on_read: ReadListener | None = None
         #: Use since it was last taken: within units of work, which tell of it themselves, and outside.
         self.inside = CacheTotals()
@@ -48,7 +49,7 @@ class AliasWatch:
 
 
 _watches: dict[str, AliasWatch] = {}
-_watches_lock = threading.Lock()
+_watches_lock = threading.RLock()
 
 
 def alias_watch(alias: str) -> AliasWatch:
@@ -81,9 +82,9 @@ def register_read_listener(alias: str, listener: ReadListener | None) -> None:
 def _forget() -> None:
     """A forked child starts from nothing: what was used before is its parent's to report."""
     global _watches_lock
-    _watches_lock = threading.Lock()
+    _watches_lock = threading.RLock()
     for watch in _watches.values():
-        watch.lock = threading.Lock()
+        watch.lock = threading.RLock()
         watch.evictions = 0
         watch.take()
 

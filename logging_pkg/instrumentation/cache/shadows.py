@@ -95,7 +95,7 @@ def _shadows(watch: AliasWatch, cls: type) -> dict[str, FunctionType]:
             continue
         if inspect.iscoroutinefunction(method) == (name not in KINDS):
             shadows[name] = _shadow(watch, name, None)
-    if issubclass(cls, LocMemCache):
+    if inspect.getattr_static(cls, "_cull", None) is LocMemCache._cull:  # type: ignore[attr-defined]
         shadows["_cull"] = _cull_shadow(watch)
     for name, shadow in shadows.items():
         functools.update_wrapper(shadow, getattr(cls, name))

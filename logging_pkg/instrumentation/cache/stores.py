@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.core.cache.backends.filebased import FileBasedCache
@@ -35,16 +36,18 @@ Store = Callable[[], StoreUse]
 
 
 def store_of(backend: Any) -> Store | None:
-    """What tells of a backend's store without the backend; None where there is no cheap way (a database, others)."""
-    if isinstance(backend, LocMemCache):
-        entries, lock = backend._cache, backend._lock  # type: ignore[attr-defined]
-        return lambda: _local_memory(entries, lock)
-    if isinstance(backend, FileBasedCache):
-        directory, suffix = backend._dir, backend.cache_suffix  # type: ignore[attr-defined]
-        return lambda: _files(directory, suffix)
-    if isinstance(backend, RedisCache):
-        client, servers, options = backend._class, backend._servers, backend._options  # type: ignore[attr-defined]
-        return lambda: _redis(client, servers, options)
+    """What tells of a backend's store without the backend; None where there is no cheap way (a database, others).
+
+    What it returns may raise where a project's subclass stores in a way of its own, or its address cannot work.
+    """
+    parts = vars(backend)
+    match backend:
+        case LocMemCache() if {"_cache", "_lock"} <= parts.keys():
+            return partial(_local_memory, parts["_cache"], parts["_lock"])
+        case FileBasedCache() if "_dir" in parts:
+            return partial(_files, parts["_dir"], backend.cache_suffix)
+        case RedisCache() if {"_class", "_servers", "_options"} <= parts.keys():
+            return partial(_redis, parts["_class"], parts["_servers"], parts["_options"])
     return None
 
 

@@ -15,7 +15,7 @@ from logging_pkg.instrumentation import background
 from logging_pkg.instrumentation.cache.alias import AliasWatch, alias_watches
 from logging_pkg.instrumentation.cache.stores import StoreUse
 from logging_pkg.instrumentation.fields import milliseconds
-from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
+from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.totals import CacheTotals
 
 _TASK = "cache usage"
@@ -63,10 +63,11 @@ def _interval_s() -> float:
 
 
 def _look(watch: AliasWatch) -> StoreUse:
-    with faults_kept_in():
-        if watch.store is not None:
-            return watch.store()
-    return StoreUse()
+    try:
+        return StoreUse() if watch.store is None else watch.store()
+    except Exception:
+        # An address or options that cannot work, a subclass that stores in a way of its own: not known is no fault.
+        return StoreUse()
 
 
 def _report(watch: AliasWatch, store: StoreUse, inside: CacheTotals, outside: CacheTotals) -> None:

@@ -10,7 +10,6 @@ import functools
 from typing import Any
 
 from django.core.cache import caches
-from django.core.cache.backends.locmem import LocMemCache
 
 from logging_pkg.instrumentation.cache.alias import alias_watch, register_read_listener
 from logging_pkg.instrumentation.cache.shadows import put_shadows
@@ -46,5 +45,5 @@ def _watch_backend(alias: str, backend: Any) -> None:
     watch = alias_watch(alias)
     if put_shadows(watch, backend):
         watch.backend = type(backend)
+        watch.counts_evictions = "_cull" in watch.shadows[type(backend)]
         watch.store = store_of(backend)
-        watch.counts_evictions = isinstance(backend, LocMemCache)

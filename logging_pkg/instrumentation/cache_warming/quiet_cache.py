@@ -1,7 +1,8 @@
 """The package's own entries in a project's caches, and locks made of them.
 
 In: an alias of CACHES. Out: what is stored there; who holds a lock, over all processes that share the cache.
-Never: counts as use of the cache; a lock that a crashed holder keeps for ever, or that another than its holder opens.
+Never: counts as use of the cache, or its queries as anybody's; a lock that a crashed holder keeps for ever, or that
+another than its holder opens.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from typing import Any
 from django.core.cache import caches
 from django.core.cache.backends.filebased import FileBasedCache
 
+from logging_pkg.context import Span, active, current_span
+from logging_pkg.exceptions import LogpipeError
 from logging_pkg.instrumentation.cache.calls import CacheCall, running
+from logging_pkg.instrumentation.totals import Totals
 
 #: Share of its time after which a holder no longer deletes the lock, but lets it run out: between the look at whose
 #: it is and the delete it must not become another's.
@@ -26,35 +30,36 @@ _SAFE_SHARE = 0.9
 _FILE_LOCK_NAME = ".logging_pkg.lock"
 
 
+class CacheError(LogpipeError):
+    """The project's cache raised: it is away, full, or not in CACHES. `__cause__` is what it raised."""
+
+
 class QuietCache:
-    """One of Django's caches, used without being counted, from any thread."""
+    """One of Django's caches, used without being counted, from any thread. What it raises comes as CacheError."""
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
 
-    @property
-    def _backend(self) -> Any:
-        return caches[self.alias]  # this thread's
-
     def get(self, key: str) -> Any:
         """What is stored, or None."""
-        with self._uncounted():
-            return self._backend.get(key)
+        with self._uncounted() as backend:
+            return backend.get(key)
 
     def set(self, key: str, value: Any, timeout_s: float | None) -> None:
         """Store a value; None never expires."""
         # Redis and Memcached take whole seconds, and 0 for "not at all".
-        with self._uncounted():
-            self._backend.set(key, value, None if timeout_s is None else max(1, int(timeout_s + 0.999)))
+        with self._uncounted() as backend:
+            backend.set(key, value, None if timeout_s is None else max(1, int(timeout_s + 0.999)))
 
     def has_key(self, key: str, version: int | None) -> bool:
         """Whether a key is there, whatever its value."""
-        with self._uncounted():
-            return bool(self._backend.has_key(key, version=version))
+        with self._uncounted() as backend:
+            return bool(backend.has_key(key, version=version))
 
     def made_key(self, key: str, version: int | None) -> str:
         """A key as the backend stores it, with prefix and version."""
-        return str(self._backend.make_key(key, version=version))
+        with self._uncounted() as backend:
+            return str(backend.make_key(key, version=version))
 
     @contextmanager
     def alone(self) -> Iterator[Any]:
@@ -64,28 +69,38 @@ class QuietCache:
         then, so two processes may both be told that they were first: there a lock of the operating system keeps them
         apart, which ends with its process.
         """
-        backend = self._backend
-        if not isinstance(backend, FileBasedCache):
-            with self._uncounted():
+        with self._uncounted() as backend:
+            if not isinstance(backend, FileBasedCache):
                 yield backend
-            return
-        directory: str = backend._dir  # type: ignore[attr-defined]
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        descriptor = os.open(os.path.join(directory, _FILE_LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with self._uncounted():
+                return
+            directory: str = backend._dir  # type: ignore[attr-defined]
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            descriptor = os.open(os.path.join(directory, _FILE_LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
                 yield backend
-        finally:
-            os.close(descriptor)
+            finally:
+                os.close(descriptor)
 
     @contextmanager
-    def _uncounted(self) -> Iterator[None]:
-        """As within a call of the cache that somebody else has made."""
-        previous = running.get()
+    def _uncounted(self) -> Iterator[Any]:
+        """The backend of this thread, as within a call that somebody else made; queries of a database are nobody's."""
+        span, previous = current_span(), running.get()
         running.set(CacheCall(self.alias, (), {}, None))
         try:
-            yield
+            with active(
+                Span(
+                    span.correlation_id,
+                    span.span_id,
+                    span.parent_span_id,
+                    span.unit_ids,
+                    Totals(),
+                    is_unit=span.is_unit,
+                )
+            ):
+                yield caches[self.alias]
+        except Exception as error:
+            raise CacheError(f'the cache "{self.alias}" failed: {type(error).__name__}') from error
         finally:
             running.set(previous)
 

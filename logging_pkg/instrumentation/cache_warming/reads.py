@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from django.db import connections
@@ -18,7 +20,7 @@ from logging_pkg import conf
 from logging_pkg.instrumentation import background
 from logging_pkg.instrumentation.cache.watch import register_read_listener
 from logging_pkg.instrumentation.cache_warming.manifest import HOLD_S, Manifest, key_hash
-from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheLock, QuietCache
+from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheError, CacheLock, QuietCache
 from logging_pkg.instrumentation.cache_warming.warmers import registered
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 
@@ -58,8 +60,18 @@ class AliasReads:
             self._overlooked += 1
 
     def look(self) -> None:
-        """Tell of the warmed keys that were read since the last look, and that nobody has told of yet."""
-        cache = QuietCache(self._alias)
+        """Tell of the warmed keys that were read since the last look, and that nobody has told of yet.
+
+        Raises:
+            CacheError: the cache is away; the next look tells.
+        """
+        try:
+            self._look(QuietCache(self._alias))
+        finally:
+            oldest = _clock() - HOLD_S
+            self._recent = {digest: times for digest, times in self._recent.items() if times[1] >= oldest}
+
+    def _look(self, cache: QuietCache) -> None:
         self._gather(cache)
         runs = set()
         for one in registered():
@@ -71,8 +83,6 @@ class AliasReads:
             for run, digests in self._read(manifest).items():
                 self._tell(cache, one.name, run, digests, manifest)
         self._told = {run: told for run, told in self._told.items() if run in runs or not self._recent}
-        oldest = _clock() - HOLD_S
-        self._recent = {digest: times for digest, times in self._recent.items() if times[1] >= oldest}
 
     def forget(self) -> None:
         """Drop what was read so far: it is the parent process's to tell of."""
@@ -139,6 +149,7 @@ def _wait_for(lock: CacheLock) -> bool:
 
 
 _aliases: dict[str, AliasReads] = {}
+_looking = threading.Lock()
 
 
 def follow_warmed_keys() -> None:
@@ -151,10 +162,20 @@ def follow_warmed_keys() -> None:
 
 
 def look_at_reads() -> None:
-    """Tell now what was read; at the end of a process what would be lost with it."""
-    for reads in list(_aliases.values()):
-        with faults_kept_in():
-            reads.look()
+    """Tell now what was read; at the end of a process what would be lost with it.
+
+    Not where another thread is looking: it may be waiting for a cache that does not answer, and the process's end is
+    not to wait with it.
+    """
+    if not _looking.acquire(blocking=False):
+        return
+    try:
+        for reads in list(_aliases.values()):
+            # A cache that is away is no fault of ours; what was read is looked up the next time.
+            with faults_kept_in(), suppress(CacheError):
+                reads.look()
+    finally:
+        _looking.release()
 
 
 def _interval() -> float:
@@ -171,6 +192,8 @@ def _look_and_close() -> None:
 
 
 def _forget() -> None:
+    global _looking
+    _looking = threading.Lock()
     for reads in _aliases.values():
         reads.forget()
 

@@ -19,7 +19,7 @@ from django.db import connections
 from logging_pkg.context import Span, active, new_correlation, start_span
 from logging_pkg.events.stacks import error_type_of
 from logging_pkg.instrumentation.cache_warming.manifest import Manifest, key_hash
-from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheLock, QuietCache
+from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheError, CacheLock, QuietCache
 from logging_pkg.instrumentation.cache_warming.warmers import DEFAULT_TIMEOUT, Warmer, WarmItem, registered
 from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
@@ -232,8 +232,9 @@ class _Run:
         return max(shortened, min(float(timeout), 1.0))
 
     def _fail(self, error: BaseException) -> None:
+        cause = error.__cause__ if isinstance(error, CacheError) else None
         self._report.outcome = "failed"
-        self._report.error_type = self._report.error_type or error_type_of(error)
+        self._report.error_type = self._report.error_type or error_type_of(cause or error)
 
     def _fields(self, started: int) -> dict[str, Any]:
         report = self._report

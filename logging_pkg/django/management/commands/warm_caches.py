@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.instrumentation.cache_warming import Warmer, WarmReport, preview, warm_caches
+from logging_pkg.instrumentation.cache_warming.quiet_cache import CacheError
 from logging_pkg.instrumentation.cache_warming.warmers import registered
 
 
@@ -45,11 +46,19 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if not chosen:
             self.stderr.write(self.style.WARNING("There is no warmer: no installed application has one in warmers.py."))
+        for one in chosen:
+            if one.alias not in caches.settings:
+                known = ", ".join(sorted(caches.settings))
+                raise CommandError(f'warmer {one.name}: CACHES has no "{one.alias}"; it has {known}')
         names = [one.name for one in chosen if self._is_of_use(one)]
         if not names:
             return
         if options["dry_run"]:
-            for report in preview(names, force=options["force"]):
+            try:
+                reports = preview(names, force=options["force"])
+            except CacheError as error:
+                raise CommandError(str(error)) from error
+            for report in reports:
                 self.stdout.write(f"{report.warmer} ({report.alias}): {report.skipped} to warm, {report.fresh} fresh")
             return
         time.sleep(random.uniform(0, options["jitter"]))
