@@ -88,7 +88,10 @@ class _Tracker:
         span = current_unit()
         call = next((call for call in reversed(self._calls) if call.span is span), self._calls[-1])
         self._calls.remove(call)
-        call.leave()
+        # A generator that was dropped within the block ends wherever the garbage collector runs, perhaps in the middle
+        # of another unit, which goes on as it was.
+        if span is not None and span.correlation_id == call.span.correlation_id:
+            call.leave()
         call.finish(error)
 
 

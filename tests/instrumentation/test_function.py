@@ -257,6 +257,28 @@ def test_a_block(log_events: LogEvents) -> None:
         pytest.fail("entered")
 
 
+def test_a_block_left_in_another_unit_leaves_that_one_alone(log_events: LogEvents) -> None:
+    """A generator dropped half-way ends where the last reference to it does: here, and in the middle of a request."""
+
+    def rows() -> Iterator[int]:
+        with track_performance("dropped"):
+            yield 1
+            yield 2
+
+    with active(start_span("request", correlation_id="a" * 32)):
+        kept = rows()
+        next(kept)
+    with active(start_span("request", correlation_id="b" * 32)) as other:
+        del kept
+        assert current_unit() is other
+    assert_event(log_events, CALL, count=1, function="dropped", outcome="cancelled", correlation_id="a" * 32)
+    with active(start_span("request")) as own:
+        kept = rows()
+        next(kept)
+        del kept
+        assert current_unit() is own
+
+
 def test_one_tracker_shared_by_threads_keeps_their_units_apart(log_events: LogEvents) -> None:
     """Entered by two threads, left in the order of entering: each returns to its own unit."""
     shared = track_performance("shared")
