@@ -474,6 +474,35 @@ def test_the_queue_is_bounded_and_gives_turns_back(sqlite: Any) -> None:
     assert not full._queue
 
 
+def test_no_room_for_a_thread_is_no_end(sqlite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system refuses one, the next slow SELECT gets it, and all that waits is explained."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with capture_events(explain_slow_queries=True, slow_query_threshold_ms=0, strict=False) as events:
+        with monkeypatch.context() as patch, sqlite.cursor() as cursor:
+            patch.setattr(threading.Thread, "start", refuse)
+            cursor.execute("SELECT 1 AS refused")
+        with sqlite.cursor() as cursor:
+            cursor.execute("SELECT 1 AS granted")
+        assert explainer.wait(30)
+    assert len(events.named(EVENT)) == 2
+
+
+def test_a_query_of_a_finaliser_is_let_in(sqlite: Any) -> None:
+    """The garbage collector may run one anywhere in this thread, where the queue is held too."""
+    done = threading.Event()
+
+    def work() -> None:
+        with explainer._lock:
+            assert explainer.claim("default", "SELECT ?")
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert done.wait(10)
+
+
 def test_turns_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many fingerprints the oldest are forgotten."""
     monkeypatch.setattr(query_plan, "MAX_REMEMBERED", 10)
@@ -489,19 +518,28 @@ def test_a_forked_child_explains_for_itself(sqlite: Any) -> None:
     with explaining() as events:
         with unit():
             run("SELECT id FROM people WHERE age = %s", [1])
-        with explainer._lock:  # as if the parent's thread held it
-            child = os.fork()
-            if child == 0:
-                signal.alarm(60)  # should it wait for that lock
-                code = 1
-                try:
-                    connections["other"].connection = None
-                    events.clear()
-                    with unit():
-                        run("SELECT id FROM people WHERE age = %s", [1])
-                    code = 0 if explainer.wait(30) and len(events.named(EVENT)) == 1 else 2
-                finally:
-                    os._exit(code)
+        held, forked = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with explainer._lock:  # as the parent's thread does
+                held.set()
+                forked.wait(60)
+
+        threading.Thread(target=hold, daemon=True).start()
+        assert held.wait(10)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # should it wait for that lock
+            code = 1
+            try:
+                connections["other"].connection = None
+                events.clear()
+                with unit():
+                    run("SELECT id FROM people WHERE age = %s", [1])
+                code = 0 if explainer.wait(30) and len(events.named(EVENT)) == 1 else 2
+            finally:
+                os._exit(code)
+        forked.set()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

@@ -65,7 +65,8 @@ class Explainer:
 
     def reset(self) -> None:
         """Forget everything, as in a forked child: the thread is the parent's."""
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may ask the database in here.
+        self._lock = threading.RLock()
         self._queue: deque[SlowSelect] = deque()
         self._thread: threading.Thread | None = None
         self._last: OrderedDict[tuple[str, str], float] = OrderedDict()
@@ -93,8 +94,9 @@ class Explainer:
                 return
             self._queue.append(select)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="logging_pkg-explain", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="logging_pkg-explain", daemon=True)
+                thread.start()  # where the system has no room for it, the next slow SELECT tries again
+                self._thread = thread
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing is left to explain; whether that was in time."""
