@@ -6,14 +6,24 @@ Never: a query. Calendars and events are changed by statements that send no sign
 
 from typing import Any
 
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_init, post_save
 from django.dispatch import receiver
 
 from calendar_sync.models import GoogleAccount
 from calendar_sync.services import forget_dashboard
 
+_OWNER = "_owner_before"
+
+
+@receiver(post_init, sender=GoogleAccount)
+def account_read(instance: GoogleAccount, **_: Any) -> None:
+    """Whose dashboard it is on: an account may be given to another user. A deferred column is not asked for."""
+    vars(instance)[_OWNER] = vars(instance).get("user_id")
+
 
 @receiver([post_save, post_delete], sender=GoogleAccount)
 def account_changed(instance: GoogleAccount, **_: Any) -> None:
     """The dashboard lists accounts."""
-    forget_dashboard(instance.user_id)
+    for user_id in {instance.user_id, vars(instance).get(_OWNER)} - {None}:
+        forget_dashboard(user_id)
+    vars(instance)[_OWNER] = instance.user_id

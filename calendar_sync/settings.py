@@ -123,7 +123,10 @@ def _cache(url: str) -> dict[str, object]:
         return {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": rest, "OPTIONS": options}
     if scheme == "locmem":
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": rest}
-    raise ImproperlyConfigured(f"CACHE_URL={url!r}: expected redis://…, rediss://…, unix://…, file:///… or locmem://")
+    # The rest may hold a password.
+    raise ImproperlyConfigured(
+        f"CACHE_URL={scheme + '://…'!r}: expected redis://…, rediss://…, unix://…, file:///… or locmem://"
+    )
 
 
 # Shared by all processes, or a change in one leaves old dashboards in the others (docs/adr/0050).

@@ -90,11 +90,18 @@ def test_a_server_without_secret_key_does_not_start(module):
     assert python(f"import calendar_sync.{module}", DEBUG="1").returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("DEBUG", "maybe"), ("GOOGLE_TIMEOUT_S", "soon"), ("CACHE_URL", "memcache://x")]
-)
+@pytest.mark.parametrize(("name", "value"), [("DEBUG", "maybe"), ("GOOGLE_TIMEOUT_S", "soon")])
 def test_a_variable_that_cannot_be_read_is_named(name, value):
     """With its value and what was expected."""
     result = python("import calendar_sync.settings", **{name: value})
 
     assert f"{name}='{value}': expected" in result.stderr
+
+
+@pytest.mark.parametrize("address", ["reddis://user:hunter2@cache:6379", "://hunter2", "file://"])
+def test_an_address_of_a_cache_is_not_told_whole(address):
+    """It may hold a password: its scheme and what was expected."""
+    result = python("import calendar_sync.settings", CACHE_URL=address)
+
+    assert f"CACHE_URL='{address.partition('://')[0]}://…': expected redis://" in result.stderr
+    assert "hunter2" not in result.stderr

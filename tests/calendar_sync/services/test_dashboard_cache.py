@@ -141,6 +141,18 @@ def test_a_reader_that_is_overtaken_by_a_change_leaves_nothing_old_behind(user, 
     assert DashboardService(user).dashboard().enabled_count == 0
 
 
+def test_an_account_that_changes_hands_leaves_its_old_owners_dashboard(user):
+    """At once, and comes onto the new one's; so does the next change of hands of the same instance."""
+    other = User.objects.create_user("ben")
+    account = user.google_accounts.get()
+    for owner in (other, user):
+        DashboardService(user).dashboard(), DashboardService(other).dashboard()
+        account.user = owner
+        account.save()
+        shown = {who: len(DashboardService(who).dashboard().accounts) for who in (user, other)}
+        assert shown == {user: int(owner == user), other: int(owner == other)}
+
+
 def test_what_a_transaction_changed_is_nobody_elses_until_it_is_committed(user):
     """Within it the cache is neither asked nor filled; a rollback leaves what was there."""
     DashboardService(user).dashboard()
