@@ -258,3 +258,18 @@ def test_a_long_selects_literals_stay_out_of_findings(log_events: LogEvents) -> 
     assert found["count"] == 4
     assert found["fingerprint"].startswith("SELECT ? WHERE ? <> ? AND ? IN (")
     assert "anna" not in str(found)
+
+
+def test_a_working_directory_that_is_gone_costs_only_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a deployment that replaces it below a running server: the queries are counted and told of."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with capture_events(slow_query_threshold_ms=0, project_roots=()) as captured:
+        outer = Totals()
+        with active(start_span("request", totals=outer)), active(start_span("sync", totals=Totals(parent=outer))):
+            for _ in range(5):
+                Group.objects.count()
+    assert outer.query_count == 5
+    assert [event["caller"] for event in captured.named("db.slow_query_detected")] == [None] * 5

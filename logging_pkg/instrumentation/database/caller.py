@@ -61,11 +61,15 @@ def _project_name(filename: str, roots: tuple[Path, ...]) -> str | None:
     """The file's name relative to the project, or None when it is not the project's code."""
     if filename.startswith("<"):
         return None
-    path = Path(filename).resolve()
+    try:
+        path = Path(filename).resolve()
+        directories = [root.resolve() for root in roots or (Path.cwd(),)]
+    except (OSError, RuntimeError):
+        return None  # the working directory is gone, as after a deployment that replaces it; a circle of links
     text = str(path)
     if text.startswith((_OWN_PACKAGE, *_LIBRARIES)) or "/site-packages/" in text or "/dist-packages/" in text:
         return None
-    for root in roots or (Path.cwd(),):
-        if path.is_relative_to(root.resolve()):
-            return str(path.relative_to(root.resolve()))
+    for directory in directories:
+        if path.is_relative_to(directory):
+            return str(path.relative_to(directory))
     return None
