@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -229,7 +230,7 @@ for number in range(1, 151):
     Path("done.new").rename("done")
 """
 READER = """
-import django
+import os, django
 django.setup()
 from pathlib import Path
 from django.contrib.auth.models import User
@@ -245,6 +246,8 @@ while seen < 150:
     assert seen >= least, f"an old dashboard: {seen} after {least} was done"
     reads += 1
     cached += not queried
+    if reads == 2:
+        Path(f"reading-{os.getpid()}").touch()
 print(reads, cached)
 """
 PREPARE = """
@@ -294,6 +297,10 @@ def test_no_process_sees_an_old_dashboard_once_a_change_is_done(tmp_path: Path, 
     try:
         finish(start(PREPARE))
         readers = [start(READER) for _ in range(3)]
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("reading-*"))) < len(readers):  # each has read, and read again from the cache
+            assert time.monotonic() < deadline, [finish(reader) for reader in readers if reader.poll() is not None]
+            time.sleep(0.05)
         finish(start(WRITER))
         counts = [tuple(map(int, finish(reader).split())) for reader in readers]
     finally:
