@@ -22,7 +22,10 @@ def error_type_of(error: BaseException | type[BaseException]) -> str:
 
 
 def describe_exception(error: BaseException) -> tuple[str, str]:
-    """Class and stack of an exception, innermost frame last, causes first. Its message may hold values: left out."""
+    """Class and stack of an exception, innermost frame last, causes first. Its message may hold values: left out.
+
+    What a group (of `asyncio.TaskGroup`) says is where it was waited for: its first exception is told as its cause.
+    """
     parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
@@ -34,7 +37,10 @@ def describe_exception(error: BaseException) -> tuple[str, str]:
             frames.append(frame_line(traceback.tb_frame, traceback.tb_lineno))
             traceback = traceback.tb_next
         parts.append("\n".join([*frames[-MAX_FRAMES:], error_type_of(current)]))
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if isinstance(current, BaseExceptionGroup):
+            current = current.exceptions[0]
+        else:
+            current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return error_type_of(error), "\n\n".join(reversed(parts))[-MAX_STACK_CHARACTERS:]
 
 
