@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from logging_pkg.conf import Settings
 from logging_pkg.loki_client import Entry, LokiClient, Stream
 from logging_pkg.pipeline.generate import recording_rules
 from logging_pkg.schemas import load_registry
@@ -180,3 +181,17 @@ def test_the_readme_installation_is_valid_django(tmp_path: Path) -> None:
         cwd=tmp_path, env=environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_monitoring_tells_of_every_event_and_setting() -> None:
+    """By name; and its head leads to each of its sections."""
+    text = (ROOT / "docs" / "MONITORING.md").read_text(encoding="utf-8")
+    named = [
+        *load_registry().events,
+        *(name.upper() for name in Settings.__dataclass_fields__ if name != "identity_key"),
+    ]
+    assert [name for name in named if f"`{name}`" not in text] == []
+    sections = re.findall("^## (.+)$", text, re.MULTILINE)
+    slugs = [re.sub(r"[^\w -]", "", section).lower().replace(" ", "-") for section in sections]
+    head = text[: text.index("\n## ")]
+    assert sorted(re.findall(r"\]\(#([^)]+)\)", head)) == sorted(slugs)
