@@ -5,6 +5,7 @@ In: totals, nanoseconds. Out: event fields. Never: more aliases than a schema ad
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from logging_pkg.instrumentation.totals import Totals
@@ -43,6 +44,17 @@ def database_fields(totals: Totals) -> dict[str, Any]:
         "duplicate_query_count": duplicates,
         "queries": queries,
     }
+
+
+#: Those of a unit that has not used a cache.
+NO_CACHE_FIELDS: Mapping[str, Any] = {
+    "cache_hit_count": 0,
+    "cache_miss_count": 0,
+    "cache_set_count": 0,
+    "cache_delete_count": 0,
+    "cache_time_ms": 0.0,
+    "caches": [],
+}
 
 
 def cache_fields(totals: Totals) -> dict[str, Any]:

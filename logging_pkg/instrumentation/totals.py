@@ -129,25 +129,19 @@ class Totals:
         route: tells the route of the request, once the resolver knows it.
     """
 
-    __slots__ = (
-        "_deferred",
-        "_lock",
-        "api_calls",
-        "api_nanoseconds",
-        "caches",
-        "databases",
-        "details_dropped",
-        "ended",
-        "findings",
-        "findings_dropped",
-        "has_repeated",
-        "n_plus_one_threshold",
-        "overhead_nanoseconds",
-        "parent",
-        "quota_units",
-        "route",
-        "slow_query_nanoseconds",
-    )
+    # Defaults of the class: what a unit does not do costs it nothing.
+    api_calls = 0
+    api_nanoseconds = 0
+    quota_units = 0
+    findings = 0
+    findings_dropped = 0
+    #: Detail events left out by sampling.
+    details_dropped = 0
+    has_repeated = False
+    #: What watching cost within this unit, as far as it is measured; written without the lock, so nearly exact.
+    overhead_nanoseconds = 0
+    #: Set once the request's event has been written: from then on everything counts as late.
+    ended: Ended | None = None
 
     def __init__(self, parent: Totals | None = None, route: Callable[[], str | None] | None = None) -> None:
         # Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit in here.
@@ -158,18 +152,6 @@ class Totals:
         self.route: Callable[[], str | None] = route or (parent.route if parent else _no_route)
         self.databases: dict[str, DatabaseTotals] = {}
         self.caches: dict[str, CacheTotals] = {}
-        #: Set once the request's event has been written: from then on everything counts as late.
-        self.ended: Ended | None = None
-        #: What watching cost within this unit, as far as it is measured; written without the lock, so nearly exact.
-        self.overhead_nanoseconds = 0
-        self.api_calls = 0
-        self.api_nanoseconds = 0
-        self.quota_units = 0
-        self.findings = 0
-        self.findings_dropped = 0
-        #: Detail events left out by sampling.
-        self.details_dropped = 0
-        self.has_repeated = False
         settings = conf.settings()
         self.n_plus_one_threshold = settings.n_plus_one_threshold
         self.slow_query_nanoseconds = settings.slow_query_threshold_ms * 1_000_000

@@ -27,7 +27,7 @@ from logging_pkg.context import (
 )
 from logging_pkg.events.stacks import describe_exception
 from logging_pkg.instrumentation.database.findings import report_n_plus_one, report_query_count
-from logging_pkg.instrumentation.fields import cache_fields, database_fields, milliseconds
+from logging_pkg.instrumentation.fields import NO_CACHE_FIELDS, cache_fields, database_fields, milliseconds
 from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.request.watchdog import in_flight
 from logging_pkg.instrumentation.totals import Ended, Totals, unattributed
@@ -40,11 +40,7 @@ _clock = time.perf_counter_ns
 class RequestTotals(Totals):
     """Totals of a request, and the unhandled exception Django turned into a 500."""
 
-    __slots__ = ("error",)
-
-    def __init__(self, route: Callable[[], str | None]) -> None:
-        super().__init__(route=route)
-        self.error: BaseException | None = None
+    error: BaseException | None = None
 
 
 class RequestWatch:
@@ -65,7 +61,7 @@ class RequestWatch:
         settings = conf.settings()
         self.method = method if method in _METHODS else "OTHER"
         self.route = route
-        self.totals = RequestTotals(route)
+        self.totals = RequestTotals(route=route)
         correlation_id = parent = None
         if settings.trusted_correlation_sources:
             correlation_id, parent = _inbound(headers, peer, settings)
@@ -166,7 +162,7 @@ class RequestWatch:
             "apdex": _apdex(elapsed_ms, settings.apdex_threshold_ms, is_error),
             **databases,
             "queries_unattributed": unattributed.query_count - self._unattributed,
-            **cache_fields(totals),
+            **(cache_fields(totals) if totals.caches else NO_CACHE_FIELDS),
             "api_call_count": totals.api_calls,
             "api_time_ms": api_time_ms,
             "user_id": user_id,
