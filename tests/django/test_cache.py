@@ -746,6 +746,17 @@ def test_a_cancelled_operation_leaves_nothing_behind() -> None:
     assert counts(totals) == (0, 0, 1, 0)
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_what_stops_a_process_while_a_call_is_counted_leaves_nothing_behind(
+    two_caches: Configure, stop: type[BaseException]
+) -> None:
+    """A signal handler's exception comes anywhere; whoever catches it finds later operations counted."""
+    two_caches("locmem")
+    with mock.patch.object(Get, "_finish", side_effect=stop), pytest.raises(stop):
+        cache.get("a")
+    assert running.get() is None
+
+
 def test_a_cache_may_be_used_where_its_use_is_being_counted(two_caches: Configure) -> None:
     """By a signal handler or a finaliser, which run between any two steps of ours: they do not wait for ever."""
     two_caches("locmem")

@@ -47,7 +47,7 @@ class CacheCall:
         self.args = args
         self.kwargs = kwargs
 
-    # Those below belong to the machinery in cache.py; underscored because every kind overrides some.
+    # Those below belong to the machinery in shadows.py; underscored because every kind overrides some.
 
     def _finish(self, result: Any) -> Any:
         """Count, and return what the caller gets."""

@@ -136,9 +136,9 @@ def _shadow(watch: AliasWatch, name: str, replaced: Any) -> Any:
                 call = kind(alias, args, kwargs, function)
             except Exception as error:
                 call = _uncounted(error, alias, args, kwargs)
-            running.set(call)
             started = _clock()
             try:
+                running.set(call)
                 result = method(*call.args, **call.kwargs)
             except BaseException as error:
                 ended = _clock()
@@ -167,9 +167,9 @@ def _shadow(watch: AliasWatch, name: str, replaced: Any) -> Any:
             call = kind(alias, args, kwargs, function)
         except Exception as error:
             call = _uncounted(error, alias, args, kwargs)
-        running.set(call)
         started = _clock()
         try:
+            running.set(call)
             result = await method(*call.args, **call.kwargs)
         except GeneratorExit:
             # Dropped half-way, by the garbage collector perhaps, in whatever context that runs.
@@ -205,14 +205,16 @@ def _count(
 ) -> Any:
     """Count a call that returned; what the caller gets."""
     try:
-        result = call._finish(result)
-        if watch.on_read is not None and call.hits:
-            for key, version in call._keys_read():
-                watch.on_read(key, version)
-        running.set(outer)
+        try:
+            result = call._finish(result)
+            if watch.on_read is not None and call.hits:
+                for key, version in call._keys_read():
+                    watch.on_read(key, version)
+        finally:
+            # Whatever a signal handler raises in here: what comes next in this context is counted.
+            running.set(outer)
         _add(watch, call, entered, started, ended)
     except Exception:
-        running.set(outer)
         with faults_kept_in():
             raise
     return result
