@@ -111,14 +111,16 @@ def track_performance(target: Callable[P, R] | str | None = None, /) -> Callable
     A generator counts from its first step until it is exhausted or closed. The name is the function's module and
     qualified name unless one is given.
     """
-    if isinstance(target, staticmethod | classmethod):
-        raise TypeError(f"@track_performance belongs below @{type(target).__name__}, next to the function")
-    if callable(target):
-        return _wrap(target, None)
-    return _Tracker(target)
+    if target is None or isinstance(target, str):
+        return _Tracker(target)
+    return _wrap(target, None)
 
 
 def _wrap(function: Callable[P, R], name: str | None) -> Callable[P, R]:
+    if isinstance(function, staticmethod | classmethod):
+        raise TypeError(f"@track_performance belongs below @{type(function).__name__}, next to the function")
+    if isinstance(function, type):
+        raise TypeError(f"@track_performance would make a function of class {function.__name__}: put it on its methods")
     name = (name or _name_of(function))[:200]
     if inspect.isasyncgenfunction(function):
         return cast("Callable[P, R]", _wrap_async_generator(function, name))

@@ -78,6 +78,15 @@ def test_methods_of_every_kind(log_events: LogEvents) -> None:
     for wrapper in (staticmethod, classmethod):
         with pytest.raises(TypeError, match=f"belongs below @{wrapper.__name__}"):
             track_performance(wrapper(len))  # type: ignore[call-overload]
+        with pytest.raises(TypeError, match=f"belongs below @{wrapper.__name__}"):
+            track_performance("named")(wrapper(len))  # type: ignore[arg-type]
+
+
+def test_a_class_is_refused() -> None:
+    """A function in its place would be no class to inherit from, or to ask isinstance about."""
+    for decorate in (track_performance, track_performance("named")):
+        with pytest.raises(TypeError, match="put it on its methods"):
+            decorate(LookupError)
 
 
 def test_callables_without_a_name_of_their_own(log_events: LogEvents) -> None:
