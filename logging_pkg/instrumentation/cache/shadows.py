@@ -57,12 +57,13 @@ class _Handle:
     works on a copy of what that was when it was created.
     """
 
-    __slots__ = ("_class", "_copy", "attributes", "ref")
+    __slots__ = ("_class", "_copy", "attributes", "has_own_client", "ref")
 
     def __init__(self, backend: Any) -> None:
         self.ref = weakref.ref(backend)
         self._class: type[Any] = type(backend)
         self.attributes = dict(vars(backend))
+        self.has_own_client = _is_own_client(self._class, self.attributes.get("_class"))  # type: ignore[arg-type]
         self._copy: Any = None
 
     def backend(self) -> Any:
@@ -75,6 +76,16 @@ class _Handle:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _same, (self.backend(),)  # a pickled bound method is one of the backend
+
+
+@functools.lru_cache(maxsize=64)
+def _is_own_client(cls: type, client: Any) -> bool:
+    """Whether Django's methods of a backend hand their arguments to a client that the project has written."""
+    made_by = inspect.getattr_static(cls, "_cache", None)
+    if client is None or made_by is None:
+        return False
+    modules = getattr(client, "__module__", ""), getattr(getattr(made_by, "func", made_by), "__module__", "")
+    return any(module.partition(".")[0] not in {"django", "pylibmc", "pymemcache"} for module in modules)
 
 
 def _same(value: Any) -> Any:
@@ -133,7 +144,7 @@ def _shadow(watch: AliasWatch, name: str, replaced: Any) -> Any:
                     outer._inner(name, args, kwargs, result)
                 return result
             try:
-                call = kind(alias, args, kwargs, function)
+                call = kind(alias, args, kwargs, None if handle.has_own_client else function)
             except Exception as error:
                 call = _uncounted(error, alias, args, kwargs)
             started = _clock()
@@ -164,7 +175,7 @@ def _shadow(watch: AliasWatch, name: str, replaced: Any) -> Any:
                 outer._inner(name, args, kwargs, result)
             return result
         try:
-            call = kind(alias, args, kwargs, function)
+            call = kind(alias, args, kwargs, None if handle.has_own_client else function)
         except Exception as error:
             call = _uncounted(error, alias, args, kwargs)
         started = _clock()
