@@ -112,6 +112,7 @@ def print_report(
     console.print()
     _google(console, reader, report)
     _syncs(console, reader, report)
+    _cache(console, reader, report)
     _recorded(console, reader, report)
     console.print()
     _alerts(console, receiver, report)
@@ -217,6 +218,23 @@ def _syncs(console: Console, reader: Reader, report: Report) -> None:
         f"{changed:,.0f} events"
     )
     report.require(runs > 0 and success > 0, "successful syncs")
+
+
+def _cache(console: Console, reader: Reader, report: Report) -> None:
+    def total(event: str, count: str) -> float:
+        return reader.number(f'sum(sum_over_time({{event="{event}"}} | json value="{count}" | unwrap value [RANGE]))')
+
+    hits, misses, sets, deletes = (
+        total("cache.usage_reported", f"total_{name}_count") for name in ("hit", "miss", "set", "delete")
+    )
+    asked = hits + misses
+    read = total("cache.warmed_keys_read", "read_count")
+    console.print(
+        f" Cache             {hits / asked * 100 if asked else 0:.1f} % hits of {asked:,.0f} · "
+        f"{sets:,.0f} keys written, {deletes:,.0f} deleted · {read:,.0f} warmed keys read"
+    )
+    report.require(hits > 0, "hits of the cache")
+    report.require(read > 0, "warmed keys that were read")
 
 
 def _recorded(console: Console, reader: Reader, report: Report) -> None:

@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Requests", "Google Calendar", "Syncs", "Recording rules", "Alerts", "AppDown", "One story", "Completeness")
+PARTS = (
+    "Requests",
+    "Google Calendar",
+    "Syncs",
+    "Cache  ",
+    "Recording rules",
+    "Alerts",
+    "AppDown",
+    "One story",
+    "Completeness",
+)
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
 
