@@ -224,14 +224,12 @@ def _cache(console: Console, reader: Reader, report: Report) -> None:
     def total(event: str, count: str) -> float:
         return reader.number(f'sum(sum_over_time({{event="{event}"}} | json value="{count}" | unwrap value [RANGE]))')
 
-    hits, misses, sets, deletes = (
-        total("cache.usage_reported", f"total_{name}_count") for name in ("hit", "miss", "set", "delete")
-    )
+    hits, misses, sets = (total("cache.usage_reported", f"total_{name}_count") for name in ("hit", "miss", "set"))
     asked = hits + misses
     read = total("cache.warmed_keys_read", "read_count")
     console.print(
-        f" Cache             {hits / asked * 100 if asked else 0:.1f} % hits of {asked:,.0f} · "
-        f"{sets:,.0f} keys written, {deletes:,.0f} deleted · {read:,.0f} warmed keys read"
+        f" Cache             {hits / asked * 100 if asked else 0:.1f} % hits of {asked:,.0f} keys asked for · "
+        f"{sets:,.0f} written · {read:,.0f} warmed keys read"
     )
     report.require(hits > 0, "hits of the cache")
     report.require(read > 0, "warmed keys that were read")
