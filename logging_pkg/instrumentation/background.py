@@ -72,7 +72,7 @@ class _Task:
                     arguments = (type(error), error, error.__traceback__, threading.current_thread())
                     threading.excepthook(threading.ExceptHookArgs(arguments))
                 else:
-                    get_writer().failed += 1
+                    get_writer().faults += 1
 
 
 _lock = threading.Lock()
@@ -95,7 +95,7 @@ def every(
     Args:
         name: of the task, for `cancel`.
         interval_s: seconds between two runs, or what tells them, asked each time; with 0 it is not run.
-        task: what to run, outside every unit of work. Its exceptions are counted as failed; in strict mode they are
+        task: what to run, outside every unit of work. Its exceptions are counted as faults; in strict mode they are
             reported as an unhandled exception of the thread.
         at_once: whether the first run is at the start, not an interval later.
         may_block: whether it may wait for a network or a database: each run then has a thread of its own and is left

@@ -22,7 +22,7 @@ def emit_safely(event: str, fields: Mapping[str, Any], span: Span | None = None)
     except EventError:
         raise
     except Exception:
-        get_writer().failed += 1
+        get_writer().faults += 1
 
 
 class faults_kept_in:  # noqa: N801  (used like a function, as contextlib's own are)
@@ -39,7 +39,7 @@ class faults_kept_in:  # noqa: N801  (used like a function, as contextlib's own 
         """Swallow an Exception, strict mode aside."""
         if not isinstance(error, Exception) or conf.settings().strict:
             return False
-        get_writer().failed += 1
+        get_writer().faults += 1
         return True
 
 
@@ -47,4 +47,4 @@ def keep_in(error: Exception) -> None:
     """The same for an exception that has been caught, where a `with` would cost too much: call it in `except`."""
     if conf.settings().strict:
         raise error
-    get_writer().failed += 1
+    get_writer().faults += 1

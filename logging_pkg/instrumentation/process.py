@@ -62,6 +62,7 @@ def sample(interval_s: float) -> dict[str, Any]:
         "written_count": writer.written,
         "rejected_count": writer.rejected,
         "failed_count": writer.failed,
+        "fault_count": writer.faults,
         "shortened_count": writer.shortened,
         "queries_unattributed": unattributed.query_count,
         "emit_time_us": round(writer.emit_nanoseconds / 1000 / max(1, writer.emitted), 1),

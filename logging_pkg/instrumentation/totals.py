@@ -101,7 +101,8 @@ class Unattributed:
     """Queries that ran outside every unit: in threads that lost their context, at start-up, in commands."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler's or finaliser's query may come while one is being counted.
+        self._lock = threading.RLock()
         self.query_count = 0
 
     def add_query(self) -> None:

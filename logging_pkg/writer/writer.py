@@ -47,6 +47,7 @@ class Writer:
         rejected: events that broke their schema (production mode; strict mode raises and counts too).
         failed: events the sink could not write. Each consumed its seq, so the hole shows in the store.
         shortened: events cut to the line limit.
+        faults: of the instrumentation itself, kept from what it watches: what it was about to tell is missing.
         emitted: calls of `emit`.
         emit_nanoseconds: what they have cost, waiting for each other left out.
     """
@@ -63,7 +64,7 @@ class Writer:
     def _start_instance(self) -> None:
         self.instance_id = os.urandom(16).hex()
         self.started = time.monotonic()
-        self.written = self.rejected = self.failed = self.shortened = 0
+        self.written = self.rejected = self.failed = self.shortened = self.faults = 0
         self.emitted = self.emit_nanoseconds = 0
         self._instance = self.instance_id.encode()
         self._seq = 0

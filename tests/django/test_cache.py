@@ -722,9 +722,9 @@ def test_a_fault_of_ours_does_not_reach_the_caller(two_caches: Configure) -> Non
     for broken in ("__init__", "_finish"):
         with mock.patch.object(GetMany, broken, side_effect=LookupError("ours")):
             with capture_events(strict=False), unit() as totals:
-                before = get_writer().failed
+                before = get_writer().faults
                 assert cache.get_many(["a", "x"]) == {"a": 1}
-                assert get_writer().failed == before + 1
+                assert get_writer().faults == before + 1
             with capture_events(strict=True), pytest.raises(LookupError, match="ours"):
                 cache.get_many(["a", "x"])
         assert running.get() is None

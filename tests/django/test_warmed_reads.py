@@ -390,10 +390,10 @@ def test_a_cache_that_is_away_is_no_fault_of_ours(follow, log_events: LogEvents,
     """The event stream has no hole, and nothing is raised in strict mode; the look after it came back tells."""
     warm_caches()
     caches["default"].get("page-0")
-    here, failed = settings.CACHES, get_writer().failed
+    here, faults = settings.CACHES, get_writer().faults
     settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "unix:///nowhere/redis.sock"}}
     follow.look_at_reads()
-    assert get_writer().failed == failed
+    assert get_writer().faults == faults
     assert_no_event(log_events, READ)
     settings.CACHES = here
     follow.look_at_reads()

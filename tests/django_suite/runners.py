@@ -106,7 +106,7 @@ class ObservedRunner(PlainRunner):
         from logging_pkg.writer import get_writer
 
         writer = get_writer()
-        return writer.failed + writer.rejected
+        return writer.failed + writer.faults + writer.rejected
 
 
 class InterferingRunner(ObservedRunner):

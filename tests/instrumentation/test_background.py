@@ -128,7 +128,7 @@ def test_a_fault_is_counted_and_the_others_go_on() -> None:
         background.every("broken", 0.001, lambda: 1 / 0)
         background.every("sound", 0.001, lambda: runs.append(1))
         background.start()
-        wait_until(lambda: get_writer().failed >= 2 and len(runs) >= 2)
+        wait_until(lambda: get_writer().faults >= 2 and len(runs) >= 2)
         background.stop()
 
 
@@ -141,7 +141,7 @@ def test_a_fault_is_shown_in_strict_mode(monkeypatch: pytest.MonkeyPatch) -> Non
         background.start()
         wait_until(lambda: len(shown) >= 2)
         background.stop()
-        assert get_writer().failed == 0
+        assert get_writer().faults == 0
     assert set(shown) == {ZeroDivisionError}
 
 
