@@ -87,7 +87,7 @@ def _own_faults() -> int:
     from logging_pkg.writer import get_writer
 
     writer = get_writer()
-    return writer.failed + writer.rejected
+    return writer.failed + writer.faults + writer.rejected
 
 
 class _Log:
