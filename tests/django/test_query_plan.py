@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -529,6 +530,7 @@ def test_a_forked_child_explains_for_itself(sqlite: Any) -> None:
         assert held.wait(10)
         child = os.fork()
         if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(60)  # should it wait for that lock
             code = 1
             try:
@@ -540,6 +542,26 @@ def test_a_forked_child_explains_for_itself(sqlite: Any) -> None:
             finally:
                 os._exit(code)
         forked.set()
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_fork_waits_for_a_plan_that_is_asked_for(sqlite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that inherits SQLite's own locks from a thread it lacks would wait for them for ever."""
+    asking, asked = threading.Event(), threading.Event()
+
+    def explain(*_: Any, **__: Any) -> Any:
+        asking.set()
+        time.sleep(0.2)
+        asked.set()
+        return [], []
+
+    monkeypatch.setattr(query_plan, "explain", explain)
+    with explaining():
+        run("SELECT id FROM people WHERE age = %s", [1])
+        assert asking.wait(10)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if asked.is_set() else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

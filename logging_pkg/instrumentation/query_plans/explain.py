@@ -69,6 +69,9 @@ class Explainer:
         self._lock = threading.RLock()
         self._queue: deque[SlowSelect] = deque()
         self._thread: threading.Thread | None = None
+        #: Held while a plan is asked for.
+        self._asking = threading.RLock()
+        self._has_stopped_asking = False
         self._last: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._is_closed = False
 
@@ -112,10 +115,23 @@ class Explainer:
             self._queue.clear()
         self.wait(conf.settings().explain_timeout_ms / 1000 + 0.5)
 
+    def before_fork(self) -> None:
+        """Let a plan that is asked for come to its end: SQLite's own locks, held by a thread the child lacks, would
+        stop the child for ever.
+        """
+        if self._asking.acquire(timeout=conf.settings().explain_timeout_ms / 1000 + 0.5):
+            self._has_stopped_asking = True
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._has_stopped_asking:
+            self._has_stopped_asking = False
+            self._asking.release()
+
     def _work(self) -> None:
         while (select := self._next()) is not None:
             try:
-                with faults_kept_in():
+                with self._asking, faults_kept_in():
                     _explain(select)
             except BaseException:
                 self._thread = None  # strict mode: the next slow SELECT starts another one
@@ -130,7 +146,9 @@ class Explainer:
 
 
 explainer = Explainer()
-os.register_at_fork(after_in_child=explainer.reset)
+os.register_at_fork(
+    before=explainer.before_fork, after_in_parent=explainer.after_fork_in_parent, after_in_child=explainer.reset
+)
 atexit.register(explainer.close)
 
 
