@@ -9,7 +9,7 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
-from logging_pkg.context import REQUEST_ATTRIBUTE, activate, current_span
+from logging_pkg.context import REQUEST_ATTRIBUTE, Span, activate, active, current_span
 from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
@@ -144,8 +144,16 @@ def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpRes
     if inner is not None:
         wrapped = stream.watch_async(inner) if response.is_async else stream.watch(inner)  # type: ignore[attr-defined]
         response._iterator = wrapped  # type: ignore[attr-defined]
+    closers = response._resource_closers  # type: ignore[attr-defined]
+    # What the body does when it is closed half-way (a rollback, a query in `finally`) is the request's.
+    closers[:] = [partial(_run_in, watch.span, closer) for closer in closers]
     # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
-    response._resource_closers.append(stream.closed)  # type: ignore[attr-defined]
+    closers.append(stream.closed)
+
+
+def _run_in(span: Span, closer: Callable[[], object]) -> object:
+    with active(span):
+        return closer()
 
 
 class _Stream:
@@ -167,6 +175,7 @@ class _Stream:
             previous = activate(self._watch.span)
             try:
                 chunk = next(iterator)
+                self._count(chunk)
             except StopIteration:
                 break
             except BaseException as error:
@@ -174,7 +183,6 @@ class _Stream:
                 raise
             finally:
                 activate(previous)
-            self._count(chunk)
             try:
                 yield chunk
             except GeneratorExit:
@@ -188,6 +196,7 @@ class _Stream:
             previous = activate(self._watch.span)
             try:
                 chunk = await anext(iterator)
+                self._count(chunk)
             except StopAsyncIteration:
                 break
             except asyncio.CancelledError:
@@ -198,7 +207,6 @@ class _Stream:
                 raise
             finally:
                 activate(previous)
-            self._count(chunk)
             try:
                 yield chunk
             except (GeneratorExit, asyncio.CancelledError):
@@ -207,7 +215,13 @@ class _Stream:
         self._finish(None)
 
     def _count(self, chunk: Any) -> None:
-        self._bytes += len(chunk if isinstance(chunk, bytes) else str(chunk).encode(self._response.charset))
+        if not self._bytes:
+            self._watch.responded()  # its first byte is here
+        # As HttpResponseBase.make_bytes does.
+        if isinstance(chunk, memoryview):
+            self._bytes += chunk.nbytes
+        else:
+            self._bytes += len(chunk if isinstance(chunk, bytes) else str(chunk).encode(self._response.charset))
 
     def closed(self) -> None:
         """The server has closed the response."""

@@ -12,6 +12,8 @@ from logging_pkg.instrumentation.totals import Totals
 
 #: Aliases an event tells of one by one; the sums are of all.
 MAX_ALIASES = 20
+#: What the schemas admit; a longer alias must not cost a request its event.
+MAX_ALIAS_CHARACTERS = 64
 
 
 def milliseconds(nanoseconds: int) -> float:
@@ -30,7 +32,7 @@ def database_fields(totals: Totals) -> dict[str, Any]:
         if len(queries) < MAX_ALIASES:
             queries.append(
                 {
-                    "alias": alias,
+                    "alias": alias[:MAX_ALIAS_CHARACTERS],
                     "count": database.count,
                     "time_ms": milliseconds(database.nanoseconds),
                     "commit_count": database.commits,
@@ -70,7 +72,7 @@ def cache_fields(totals: Totals) -> dict[str, Any]:
         if len(caches) < MAX_ALIASES:
             caches.append(
                 {
-                    "alias": alias,
+                    "alias": alias[:MAX_ALIAS_CHARACTERS],
                     "hit_count": cache.hits,
                     "miss_count": cache.misses,
                     "set_count": cache.sets,

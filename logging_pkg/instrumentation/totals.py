@@ -16,6 +16,7 @@ from logging_pkg import conf
 from logging_pkg.context import Span, current_span
 from logging_pkg.instrumentation.database.caller import project_caller
 from logging_pkg.instrumentation.database.sql import known_shapes, shape_of
+from logging_pkg.instrumentation.guard import faults_kept_in
 
 _clock = time.perf_counter_ns
 
@@ -287,15 +288,16 @@ class Totals:
             self.ended = ended
             return True
 
-    def defer(self, work: Callable[[], None]) -> bool:
-        """Put work off until the outermost unit has told of itself (too much is dropped); False when it has."""
+    def defer(self, work: Callable[[], None]) -> bool | None:
+        """Put work off until the outermost unit has told of itself; None where it is too much, False when it has."""
         if self.parent is not None:
             return self.parent.defer(work)
         with self._lock:
             if self._deferred is None:
                 return False
-            if len(self._deferred) < MAX_DEFERRED:
-                self._deferred.append(work)
+            if len(self._deferred) >= MAX_DEFERRED:
+                return None
+            self._deferred.append(work)
             return True
 
     def run_deferred(self) -> None:
@@ -303,7 +305,8 @@ class Totals:
         with self._lock:
             deferred, self._deferred = self._deferred or (), None
         for work in deferred:
-            work()
+            with faults_kept_in():
+                work()
 
     def drop_detail(self) -> None:
         """Count a detail event left out by sampling, here and in every enclosing unit."""

@@ -25,7 +25,7 @@ from logging_pkg.context import active, start_span
 from logging_pkg.django.adapter import settings_from_django
 from logging_pkg.instrumentation.query_plans import explain as query_plan
 from logging_pkg.instrumentation.query_plans.explain import MAX_QUEUED, Explainer, explainer, is_explainable
-from logging_pkg.instrumentation.totals import Totals, unattributed
+from logging_pkg.instrumentation.totals import MAX_DEFERRED, Totals, unattributed
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django import urls
 from tests.django.databases import postgresql_schema, sqlite_file
@@ -292,6 +292,17 @@ def test_one_fingerprint_is_explained_once_per_interval(sqlite: Any) -> None:
                 run("SELECT id FROM people WHERE age = %s", [number])
             assert explainer.wait(30)
     assert len(events.named(EVENT)) == 3
+
+
+def test_what_one_unit_may_not_put_off_has_its_turn_later(sqlite: Any) -> None:
+    """A unit of many slow SELECTs has the first ones explained, and the next unit the others."""
+    with explaining() as events:
+        for _ in range(2):
+            with unit():
+                for number in range(MAX_DEFERRED + 5):
+                    run(f"SELECT id AS a{number} FROM people WHERE age = %s", [number])
+            assert explainer.wait(30)
+    assert len(events.named(EVENT)) == MAX_DEFERRED + 5
 
 
 def test_it_is_off_unless_debugging(sqlite: Any, settings: Any) -> None:

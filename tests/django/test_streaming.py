@@ -73,6 +73,41 @@ def test_a_stream_left_half_way_is_a_disconnect(log_events: LogEvents) -> None:
     assert_event(log_events, REQUEST, count=1, outcome="client_disconnect", response_size_bytes=3, is_error=0)
 
 
+def test_what_a_body_does_when_it_is_closed_is_the_requests(log_events: LogEvents) -> None:
+    """Its cleanup runs in the server's close(): queries there are counted like those before."""
+    response = wsgi("/stream-cleaning-up/")
+    next(iter(response))
+    response.close()
+    event = assert_event(log_events, REQUEST, count=1, outcome="client_disconnect", query_count=2)
+    assert event["queries_unattributed"] == 0
+
+
+def test_chunks_of_every_kind_are_measured_in_bytes(client: Client, log_events: LogEvents) -> None:
+    """As Django makes bytes of them: memoryviews, byte arrays, numbers, text."""
+    response = client.get("/stream-of-views/")
+    sent = len(b"".join(response))
+    response.close()
+    assert_event(log_events, REQUEST, count=1, response_size_bytes=sent)
+
+
+def test_a_chunk_that_cannot_be_sent_is_the_requests_error(client: Client, log_events: LogEvents) -> None:
+    """What cannot be encoded fails as it does without us, and the request is told of."""
+    response = client.get("/stream-unencodable/")
+    with pytest.raises(UnicodeEncodeError):
+        b"".join(response)
+    response.close()
+    assert_event(log_events, REQUEST, count=1, outcome="server_error", error_type="UnicodeEncodeError")
+
+
+def test_the_first_byte_of_a_stream_is_its_first_chunk(client: Client, log_events: LogEvents) -> None:
+    """The response object is there long before."""
+    response = client.get("/stream-late/")
+    b"".join(response)
+    response.close()
+    event = assert_event(log_events, REQUEST, count=1)
+    assert 50 <= event["time_to_first_byte_ms"] <= event["response_time_ms"]
+
+
 def test_a_stream_never_begun_is_a_disconnect(log_events: LogEvents) -> None:
     """Only the closer runs."""
     wsgi("/stream/").close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -90,6 +91,37 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
         yield "one"
         list(Group.objects.all())
         yield "twö"
+
+    return StreamingHttpResponse(body())
+
+
+def stream_cleaning_up(request: HttpRequest) -> StreamingHttpResponse:
+    """Queries within a transaction, and one more when it is closed, wherever that is."""
+
+    def body() -> Iterator[bytes]:
+        try:
+            with transaction.atomic():
+                Group.objects.exists()
+                yield b"one"
+                yield b"two"
+        finally:
+            Group.objects.exists()
+
+    return StreamingHttpResponse(body())
+
+
+def stream_of_views(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse([memoryview(bytes(1_000)), bytearray(b"yy"), 5, "é"])
+
+
+def stream_unencodable(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(["one", "\ud800"])
+
+
+def stream_late(request: HttpRequest) -> StreamingHttpResponse:
+    def body() -> Iterator[bytes]:
+        threading.Event().wait(0.05)
+        yield b"one"
 
     return StreamingHttpResponse(body())
 
@@ -241,6 +273,10 @@ urlpatterns = [
     path("whoami/", whoami),
     path("whoami-async/", whoami_async),
     path("stream/", stream),
+    path("stream-cleaning-up/", stream_cleaning_up),
+    path("stream-of-views/", stream_of_views),
+    path("stream-unencodable/", stream_unencodable),
+    path("stream-late/", stream_late),
     path("stream-failing/", stream_failing),
     path("stream-async/", stream_async),
     path("stream-endless/", stream_endless),

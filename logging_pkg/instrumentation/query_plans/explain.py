@@ -89,11 +89,16 @@ class Explainer:
                 self._last.popitem(last=False)
             return True
 
+    def give_back(self, select: SlowSelect) -> None:
+        """There was no room for it: its fingerprint may try again at once."""
+        with self._lock:
+            self._last.pop((select.alias, select.shape), None)
+
     def submit(self, select: SlowSelect) -> None:
         """Queue one; where there is no room its turn is given back."""
         with self._lock:
             if self._is_closed or len(self._queue) >= MAX_QUEUED:
-                self._last.pop((select.alias, select.shape), None)
+                self.give_back(select)
                 return
             self._queue.append(select)
             if self._thread is None:
@@ -190,7 +195,10 @@ def offer(
         totals.route() if totals is not None else None,
         span,
     )
-    if totals is None or not totals.defer(partial(explainer.submit, select)):
+    is_deferred = totals is not None and totals.defer(partial(explainer.submit, select))
+    if is_deferred is None:
+        explainer.give_back(select)
+    elif not is_deferred:
         explainer.submit(select)
 
 
