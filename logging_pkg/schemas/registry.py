@@ -20,6 +20,7 @@ import jsonschema_rs
 
 from logging_pkg.exceptions import SchemaError
 from logging_pkg.schemas import conventions
+from logging_pkg.schemas.acceptor import compile_acceptor
 from logging_pkg.schemas.validation import admits_any_value, has_non_finite, problems_of
 
 METRIC_KINDS = ("counter", "histogram", "gauge")
@@ -94,7 +95,7 @@ class EventSchema:
         """Whether a mapping of the event's own fields is valid. The hot path's only check."""
         is_valid: Callable[[Any], bool] = self.validator.is_valid
         if not admits_any_value(self.document):
-            return is_valid  # no declared type admits NaN
+            return compile_acceptor(self.document, is_valid)  # no declared type admits NaN
         return lambda fields: is_valid(fields) and not has_non_finite(fields)
 
 
