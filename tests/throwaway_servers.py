@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+from psycopg import sql
+
 
 @contextmanager
 def redis_servers(*names: str) -> Iterator[dict[str, str]]:
@@ -70,5 +73,7 @@ class PostgreSQL:
 
     def new_database(self, name: str) -> dict[str, Any]:
         """The entry of a database made here."""
-        self._server.psql(f"CREATE DATABASE {name};")
+        # pgserver's psql() is a shell's command line, which a folder with a space breaks.
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return self.database(name)

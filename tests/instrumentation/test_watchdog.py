@@ -362,7 +362,7 @@ def test_a_stack_is_bounded_and_holds_no_values() -> None:
     lines = assert_event(events, STUCK)["stack"].splitlines()
     assert len(lines) == 30
     assert sum(" " in line and line.endswith("deep") for line in lines) > 20
-    assert all(re.fullmatch(r"\S+:\d+ \S+", line) for line in lines)
+    assert all(re.fullmatch(r".+\.py:\d+ \S+", line) for line in lines)
     assert "hunter2" not in str(events)
 
 
