@@ -9,7 +9,7 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
-from logging_pkg.context import REQUEST_ATTRIBUTE, Span, activate, active, current_span
+from logging_pkg.context import REQUEST_ATTRIBUTE, activate, active, carry_context, current_span
 from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
@@ -146,14 +146,10 @@ def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpRes
         response._iterator = wrapped  # type: ignore[attr-defined]
     closers = response._resource_closers  # type: ignore[attr-defined]
     # What the body does when it is closed half-way (a rollback, a query in `finally`) is the request's.
-    closers[:] = [partial(_run_in, watch.span, closer) for closer in closers]
+    with active(watch.span):
+        closers[:] = [carry_context(closer) for closer in closers]
     # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
     closers.append(stream.closed)
-
-
-def _run_in(span: Span, closer: Callable[[], object]) -> object:
-    with active(span):
-        return closer()
 
 
 class _Stream:

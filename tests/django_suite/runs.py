@@ -22,26 +22,13 @@ from typing import Any
 import orjson
 
 from logging_pkg.schemas import load_registry
+from tests.everything_on import EVERYTHING_ON
 
 ROOT = Path(__file__).parents[2]
 #: A label that takes longer hangs.
 TIMEOUT_S = 1200
 
 SQLITE = {alias: {"ENGINE": "django.db.backends.sqlite3"} for alias in ("default", "other")}
-
-#: Every finding fires for every query and request, plans included.
-EVERYTHING_ON = {
-    "SLOW_REQUEST_THRESHOLD_MS": 0,
-    "SLOW_QUERY_THRESHOLD_MS": 0,
-    "QUERY_COUNT_THRESHOLD": 0,
-    "N_PLUS_ONE_THRESHOLD": 0,
-    "HEARTBEAT_INTERVAL_S": 1,
-    "CACHE_USAGE_INTERVAL_S": 1,
-    "STUCK_REQUEST_THRESHOLD_S": 0.02,
-    "EXPLAIN_SLOW_QUERIES": True,
-    "EXPLAIN_INTERVAL_S": 0,
-    "EXPLAIN_FULL_SCAN_ROWS": 0,
-}
 
 #: Labels with tests that list all headers of a response: there X-Correlation-ID is switched off, by its own setting.
 LISTS_ALL_HEADERS = frozenset({"asgi", "project_template", "wsgi"})

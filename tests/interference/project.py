@@ -19,6 +19,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.management import call_command
 
+from tests.everything_on import EVERYTHING_ON
 from tests.interference.scenarios import USUAL, Scenario
 
 OBSERVABILITY = "logging_pkg.django.middleware.ObservabilityMiddleware"
@@ -26,16 +27,7 @@ OBSERVABILITY = "logging_pkg.django.middleware.ObservabilityMiddleware"
 #: As in production, but for thresholds of 0: every request and query is slow, so that every finding there is fires.
 LOGPIPE: dict[str, Any] = {
     "STRICT": False,
-    "SLOW_REQUEST_THRESHOLD_MS": 0,
-    "SLOW_QUERY_THRESHOLD_MS": 0,
-    "QUERY_COUNT_THRESHOLD": 0,
-    "N_PLUS_ONE_THRESHOLD": 0,
-    "HEARTBEAT_INTERVAL_S": 1,
-    "CACHE_USAGE_INTERVAL_S": 1,
-    "STUCK_REQUEST_THRESHOLD_S": 0.02,
-    "EXPLAIN_SLOW_QUERIES": True,
-    "EXPLAIN_INTERVAL_S": 0,
-    "EXPLAIN_FULL_SCAN_ROWS": 0,
+    **EVERYTHING_ON,
     "PATH_PARAMETERS": ("number", "how", "alias"),
     "TRUSTED_CORRELATION_SOURCES": ("10.0.0.0/8",),
     "LOG_LEVEL": "debug",

@@ -86,7 +86,7 @@ class Command(BaseCommand):
             self.style.WARNING(
                 f'{one.name}: not warmed. The cache "{one.alias}" is a {type(caches[one.alias]).__name__}, which no '
                 "other process sees; set CACHES to Redis, Memcached, a database or files, or call "
-                "logging_pkg.instrumentation.cache_warming.run.warm_caches_in_background() in the server process."
+                "logging_pkg.instrumentation.cache_warming.warm_caches_in_background() in the server process."
             )
         )
         return False
