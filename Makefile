@@ -61,7 +61,9 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) found. Name another: make PYTHON=python3.12"; exit 1; }
 	@echo " ▸ python environment in $(VENV) (a minute the first time)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements.lock
+	@# The lock file is whole: resolved again, a package asked for with an extra would be taken in a newer release than it says.
+	@$(RUN) -m pip --quiet --disable-pip-version-check install --require-hashes --no-deps -r requirements.lock
 	@$(RUN) -m pip --quiet --disable-pip-version-check install --no-deps --editable .
+	@$(RUN) -m pip --quiet check
 	@touch $@
 	@echo " ✓ python environment"
