@@ -20,12 +20,20 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
+from logging_pkg.conf import Settings
 from logging_pkg.context import REQUEST_ATTRIBUTE, activate, active, carry_context, current_span
 from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
-from logging_pkg.instrumentation.request.watch import RequestTotals, RequestWatch, fill_path
+from logging_pkg.instrumentation.request.watch import (
+    NO_REMOTE_PARENT,
+    RemoteParent,
+    RequestTotals,
+    RequestWatch,
+    fill_path,
+    remote_parent,
+)
 from logging_pkg.instrumentation.request.watchdog import start_watchdog
 from logging_pkg.schemas.conventions import UNROUTED
 
@@ -105,14 +113,19 @@ def remember_exception(**_: Any) -> None:
 
 
 def _watch(request: HttpRequest) -> RequestWatch:
-    watch = RequestWatch(
-        request.method or "",
-        lambda: route_of(request),
-        lambda name: request.META.get("HTTP_" + name.upper().replace("-", "_")),
-        str(request.META.get("REMOTE_ADDR", "")),
-    )
+    settings = conf.settings()
+    remote = _remote_parent(request, settings) if settings.trusted_correlation_sources else NO_REMOTE_PARENT
+    watch = RequestWatch(request.method or "", lambda: route_of(request), remote)
     setattr(request, REQUEST_ATTRIBUTE, watch.span)
     return watch
+
+
+def _remote_parent(request: HttpRequest, settings: Settings) -> RemoteParent:
+    def header(name: str) -> str | None:
+        value: str | None = request.META.get("HTTP_" + name.upper().replace("-", "_"))
+        return value
+
+    return remote_parent(header, str(request.META.get("REMOTE_ADDR", "")), settings)
 
 
 def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

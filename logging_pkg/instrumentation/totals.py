@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from logging_pkg import conf
 from logging_pkg.context import Span, current_span
 from logging_pkg.instrumentation.database.caller import project_caller
-from logging_pkg.instrumentation.database.sql import known_shapes, shape_of
 from logging_pkg.instrumentation.guard import faults_kept_in
 
 _clock = time.perf_counter_ns
@@ -26,10 +25,10 @@ MAX_STATEMENTS = 2_000
 
 @dataclass(slots=True)
 class Statement:
-    """All queries of one shape within a unit."""
+    """The queries of one shape within a unit, from the second on."""
 
-    count: int = 0
-    nanoseconds: int = 0
+    count: int
+    nanoseconds: int
     caller: str | None = None
 
 
@@ -44,13 +43,18 @@ class DatabaseTotals:
     commits: int = 0
     rollbacks: int = 0
     transaction_nanoseconds: int = 0
-    #: By shape.
-    statements: dict[str, Statement] = field(default_factory=dict)
-    #: The shapes of the texts seen lately, by any unit.
-    shapes: dict[str, str] = field(init=False, repr=False)
+    #: By shape; of a shape that was seen once, as most are, just the nanoseconds.
+    statements: dict[str, int | Statement] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.shapes = known_shapes(self.vendor)
+    def repeat(self, shape: str, nanoseconds: int) -> Statement:
+        """Count one more query of a shape that was seen before."""
+        statement = self.statements[shape]
+        if isinstance(statement, int):
+            statement = self.statements[shape] = Statement(1, statement)
+        self.duplicates += 1
+        statement.count += 1
+        statement.nanoseconds += nanoseconds
+        return statement
 
 
 @dataclass(slots=True)
@@ -158,32 +162,36 @@ class Totals:
         self.n_plus_one_threshold = settings.n_plus_one_threshold
         self.slow_query_nanoseconds = settings.slow_query_threshold_ms * 1_000_000
 
-    def add_query(self, alias: str, vendor: str, sql: str, nanoseconds: int) -> None:
-        """Count one query, here and in every enclosing unit."""
-        duplicate = crosses = False
+    def add_query(self, alias: str, vendor: str, shape: str, nanoseconds: int) -> None:
+        """Count one query, here and in every enclosing unit.
+
+        Args:
+            alias: of the database.
+            vendor: Django's name of the database.
+            shape: what makes two statements the same one (`sql.shape_of`).
+            nanoseconds: it took.
+        """
+        repeated: Statement | None = None
         with self._lock:
             if self.ended is not None:
                 self._add_late_query(nanoseconds)
                 return
-            database = self.databases.get(alias)
-            if database is None:
-                database = self.databases[alias] = DatabaseTotals(vendor)
+            database = self.databases.get(alias) or self._database(alias, vendor)
             database.count += 1
             database.nanoseconds += nanoseconds
-            shape = database.shapes.get(sql) or shape_of(sql, vendor)
-            statement = database.statements.get(shape)
-            if statement is not None:
-                duplicate = True
-                database.duplicates += 1
-                statement.count += 1
-                statement.nanoseconds += nanoseconds
-                crosses = statement.count == self.n_plus_one_threshold + 1
+            if shape in database.statements:
+                repeated = database.repeat(shape, nanoseconds)
+                is_crossing = repeated.count == self.n_plus_one_threshold + 1
             elif len(database.statements) < MAX_STATEMENTS:
-                database.statements[shape] = Statement(1, nanoseconds)
-        if crosses and statement is not None:
+                database.statements[shape] = nanoseconds
+        if repeated is not None and is_crossing:
             self.has_repeated = True
-            statement.caller = project_caller()
-        totals = self.parent
+            repeated.caller = project_caller()
+        if self.parent is not None:
+            self.parent._add_nested_query(alias, vendor, nanoseconds, is_duplicate=repeated is not None)
+
+    def _add_nested_query(self, alias: str, vendor: str, nanoseconds: int, *, is_duplicate: bool) -> None:
+        totals: Totals | None = self
         while totals is not None:
             with totals._lock:
                 if totals.ended is not None:
@@ -192,7 +200,7 @@ class Totals:
                 database = totals._database(alias, vendor)
                 database.count += 1
                 database.nanoseconds += nanoseconds
-                database.duplicates += duplicate
+                database.duplicates += is_duplicate
             totals = totals.parent
 
     def add_transaction(self, alias: str, vendor: str, *, committed: bool, nanoseconds: int) -> None:
@@ -343,7 +351,7 @@ class Totals:
             (alias, database, shape, statement)
             for alias, database in self.databases.items()
             for shape, statement in database.statements.items()
-            if statement.count > self.n_plus_one_threshold
+            if isinstance(statement, Statement) and statement.count > self.n_plus_one_threshold
         ]
         return sorted(found, key=lambda entry: -entry[3].count)
 

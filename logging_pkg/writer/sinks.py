@@ -67,13 +67,15 @@ class StdoutSink(Sink):
         if self._torn:
             line = b"\n" + line
         written = os.write(1, line)
-        self._torn = _is_torn(line, written, torn_before=self._torn)
-        if written < len(line):
+        if written == len(line):
+            self._torn = False
+        else:
+            self._torn = _is_torn(line, written, torn_before=self._torn)
             raise OSError(0, f"only {written} of {len(line)} bytes written")
 
 
 def _is_torn(line: bytes, written: int, *, torn_before: bool) -> bool:
-    """Whether what is in the file now ends within a line."""
+    """Whether what is in the file after a short write ends within a line."""
     return line[written - 1] != ord("\n") if written else torn_before
 
 
@@ -136,8 +138,10 @@ class FileSink(Sink):
             self.close()
             raise
         self._size += written
-        self._torn = _is_torn(line, written, torn_before=self._torn)
-        if written < len(line):
+        if written == len(line):
+            self._torn = False
+        else:
+            self._torn = _is_torn(line, written, torn_before=self._torn)
             raise OSError(0, f"only {written} of {len(line)} bytes written")
 
     def _open(self) -> None:

@@ -226,7 +226,7 @@ def test_several_databases_are_told_apart(log_events: LogEvents) -> None:
     """Per alias, and together."""
     from logging_pkg.instrumentation.request.watch import RequestWatch
 
-    watch = RequestWatch("GET", lambda: "/", lambda _: None, "127.0.0.1")
+    watch = RequestWatch("GET", lambda: "/")
     for alias in ("default", "replica", "replica"):
         watch.totals.add_query(alias, "sqlite", "SELECT 1", 1_000_000)
     watch.finish(status=200, response_bytes=0)

@@ -101,7 +101,7 @@ def test_failures_are_always_kept() -> None:
 def test_what_was_left_out_is_counted_by_the_request() -> None:
     """In nested units too; canonical events and findings are not details."""
     with capture_events(detail_sample_rate=0.0, query_count_threshold=0) as events:
-        watch = RequestWatch("GET", lambda: "/", lambda _: None, "")
+        watch = RequestWatch("GET", lambda: "/")
         with active(watch.span):
             work()
             nested = Totals(parent=watch.totals)
@@ -118,7 +118,7 @@ def test_what_was_left_out_is_counted_by_the_request() -> None:
 
 def test_nothing_left_out_is_nought(log_events: LogEvents) -> None:
     """The field is always there."""
-    watch = RequestWatch("GET", lambda: "/", lambda _: None, "")
+    watch = RequestWatch("GET", lambda: "/")
     with active(watch.span):
         work()
     watch.finish(status=200, response_bytes=0)

@@ -52,7 +52,7 @@ def often() -> Iterator[None]:
 
 
 def watched() -> RequestWatch:
-    return RequestWatch("GET", lambda: "/items/{id}/", lambda _: None, "127.0.0.1")
+    return RequestWatch("GET", lambda: "/items/{id}/")
 
 
 def finished() -> RequestWatch:

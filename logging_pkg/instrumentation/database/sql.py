@@ -134,8 +134,11 @@ def known_shapes(vendor: str) -> dict[str, str]:
 
 def shape_of(sql: str, vendor: str) -> str:
     """What makes two statements the same one: the fingerprint of a SELECT, which findings tell; of anything else the
-    text, or what stands for a long one, so that no unit keeps those in memory.
+    text, or what stands for a long one, so that no unit keeps those in memory. Empty where nothing is asked of the
+    database: such a statement is not counted.
     """
+    if is_control(sql):
+        return ""
     if len(sql) > MAX_LENGTH:
         return fingerprint(sql, vendor) if operation_of(sql) == "select" else f"{len(sql)} {hash(sql)}"
     known = known_shapes(vendor)

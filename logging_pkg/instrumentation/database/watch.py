@@ -19,7 +19,7 @@ from logging_pkg import conf
 from logging_pkg import context as _context
 from logging_pkg.context import current_span
 from logging_pkg.instrumentation.database.caller import project_caller
-from logging_pkg.instrumentation.database.sql import fingerprint, is_control, operation_of, text_of
+from logging_pkg.instrumentation.database.sql import fingerprint, known_shapes, operation_of, shape_of, text_of
 from logging_pkg.instrumentation.database.transactions import WATCH_ATTRIBUTE, watch_transactions
 from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
@@ -28,8 +28,6 @@ from logging_pkg.instrumentation.totals import Totals, unattributed
 
 _Watch = Callable[[Callable[..., Any], Any, Any, bool, dict[str, Any]], Any]
 
-#: How nearly every statement starts; whatever starts otherwise is looked at more closely.
-_PLAIN = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _clock = time.perf_counter_ns
 #: `current_unit` without its call.
 _current_unit = _context._current.get
@@ -62,6 +60,7 @@ def _watcher(connection: Any) -> _Watch:
     """The execute wrapper of one connection. It runs for every query: hence no call that can be spared."""
     alias, vendor = connection.alias, connection.vendor
     transaction = watch_transactions(connection)
+    shapes = known_shapes(vendor)
 
     def watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         started = _clock()
@@ -72,18 +71,21 @@ def _watcher(connection: Any) -> _Watch:
             try:
                 if not connection.autocommit and transaction.opened is None:
                     transaction.ran(started)
-                text = sql if type(sql) is str and sql[:6] in _PLAIN else _countable(sql, connection)
-                if text is not None:
+                shape = shapes.get(sql) if type(sql) is str else None
+                if shape is None:
+                    shape = shape_of(text_of(sql, connection.connection), vendor)
+                if shape:
+                    nanoseconds = ended - started
                     span = _current_unit()
                     totals: Totals | None = None if span is None else span.totals
                     if totals is None:
                         unattributed.add_query()
-                        if ended - started > conf.settings().slow_query_threshold_ms * 1_000_000:
-                            _found_slow(connection, text, params, many, context, ended - started, None)
+                        if nanoseconds > conf.settings().slow_query_threshold_ms * 1_000_000:
+                            _found_slow(connection, sql, params, many, context, nanoseconds, None)
                     else:
-                        totals.add_query(alias, vendor, text, ended - started)
-                        if ended - started > totals.slow_query_nanoseconds:
-                            _found_slow(connection, text, params, many, context, ended - started, totals)
+                        totals.add_query(alias, vendor, shape, nanoseconds)
+                        if nanoseconds > totals.slow_query_nanoseconds:
+                            _found_slow(connection, sql, params, many, context, nanoseconds, totals)
                         cost = _clock() - ended
                         while totals is not None:
                             totals.overhead_nanoseconds += cost
@@ -95,16 +97,11 @@ def _watcher(connection: Any) -> _Watch:
     return watch
 
 
-def _countable(sql: Any, connection: Any) -> str | None:
-    """The statement as text; None when it only steers a transaction or session."""
-    text = text_of(sql, connection.connection)
-    return None if is_control(text) else text
-
-
 def _found_slow(
-    connection: Any, sql: str, params: Any, many: bool, context: dict[str, Any], nanoseconds: int, totals: Totals | None
+    connection: Any, sql: Any, params: Any, many: bool, context: dict[str, Any], nanoseconds: int, totals: Totals | None
 ) -> None:
     settings = conf.settings()
+    sql = text_of(sql, connection.connection)
     caller = project_caller()
     if totals is None or totals.take_finding():
         emit_safely(

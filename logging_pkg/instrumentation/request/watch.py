@@ -36,6 +36,10 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _clock = time.perf_counter_ns
 
+#: Correlation ID and span ID of the caller in another process; the latter is known only from a `traceparent`.
+RemoteParent = tuple[str | None, str | None]
+NO_REMOTE_PARENT: RemoteParent = (None, None)
+
 
 class RequestTotals(Totals):
     """Totals of a request, and the unhandled exception Django turned into a 500."""
@@ -49,36 +53,32 @@ class RequestWatch:
     Args:
         method: HTTP method as sent.
         route: tells the route template; called when an event needs it.
-        headers: looks a request header up by its name.
-        peer: address the request came from, for the trust in its correlation headers.
+        remote: correlation ID and parent span that a trusted peer sent (`remote_parent`).
     """
 
     #: Whether the watchdog has told of it.
     is_reported_stuck = False
+    _first_byte: int | None = None
+    _overhead = 0
 
-    def __init__(self, method: str, route: Callable[[], str], headers: Callable[[str], str | None], peer: str) -> None:
+    def __init__(self, method: str, route: Callable[[], str], remote: RemoteParent = NO_REMOTE_PARENT) -> None:
         self.entered = _clock()
-        settings = conf.settings()
         self.method = method if method in _METHODS else "OTHER"
         self.route = route
         self.totals = RequestTotals(route=route)
-        correlation_id = parent = None
-        if settings.trusted_correlation_sources:
-            correlation_id, parent = _inbound(headers, peer, settings)
+        correlation_id, parent = remote
         if correlation_id is None and current_unit() is None:
             correlation_id = new_correlation_id()
         # Else a request served inside another unit (the test client, an internal call) belongs to that one.
         self.span: Span = start_span(
             "request", totals=self.totals, correlation_id=correlation_id, parent_span_id=parent
         )
-        self._first_byte: int | None = None
         self._unattributed = unattributed.query_count
-        self._overhead = 0
 
     def started(self, task: asyncio.Task[Any] | None = None) -> None:
         """The view chain is about to run, in this thread or in this task: what passed until now was ours."""
         in_flight[self] = task or threading.get_ident()
-        self._overhead += _clock() - self.entered
+        self._overhead = _clock() - self.entered
 
     def responded(self) -> None:
         """The response object is there: from now on nobody waits for the application, and the watchdog looks away."""
@@ -100,8 +100,9 @@ class RequestWatch:
     ) -> None:
         """Emit the findings and the canonical event. A second call does nothing."""
         ended = _clock()
-        in_flight.pop(self, None)
-        if self._first_byte is not None and not is_streaming:
+        if self._first_byte is None:
+            in_flight.pop(self, None)
+        elif not is_streaming:
             self._overhead += ended - self._first_byte  # header, user, path
         if not 100 <= status <= 599:
             status = 500  # no HTTP status, though Django lets a view set it
@@ -186,10 +187,16 @@ class RequestWatch:
         totals.run_deferred()
 
 
-def _inbound(headers: Callable[[str], str | None], peer: str, settings: Settings) -> tuple[str | None, str | None]:
-    """Correlation ID and parent span a trusted peer sent; anything else is as if it had not been sent."""
+def remote_parent(headers: Callable[[str], str | None], peer: str, settings: Settings) -> RemoteParent:
+    """What a trusted peer sent; anything else is as if it had not been sent.
+
+    Args:
+        headers: looks a request header up by its name.
+        peer: address the request came from.
+        settings: whom to trust, and the name of the header.
+    """
     if not _is_trusted(peer, settings.trusted_correlation_sources):
-        return None, None
+        return NO_REMOTE_PARENT
     traceparent = parse_traceparent(headers("traceparent") or "")
     if traceparent is not None:
         return traceparent
