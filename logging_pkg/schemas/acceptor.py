@@ -91,7 +91,8 @@ def _check_of(
     names, types = shape
     if not required <= set(names) <= set(properties):
         return None
-    tests, constants = [], {}
+    tests: list[str] = []
+    constants: dict[str, Any] = {}
     for number, (name, kind) in enumerate(zip(names, types, strict=True)):
         test = properties[name].test(kind, f"x{number}", f"c{number}", constants)
         if test is None:
