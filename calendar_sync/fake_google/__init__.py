@@ -6,12 +6,14 @@ Never: Django, the network outside, or state on disk: a restart starts afresh (o
 """
 
 from calendar_sync.fake_google.application import FakeGoogle
+from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.control_client import ControlClient
 from calendar_sync.fake_google.quota import QuotaLimits
 from calendar_sync.fake_google.seed import SeedOptions, demo_accounts
 from calendar_sync.fake_google.server import FakeGoogleServer
 
 __all__ = [
+    "Clock",
     "ControlClient",
     "FakeGoogle",
     "FakeGoogleServer",

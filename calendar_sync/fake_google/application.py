@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from calendar_sync.fake_google import operations
+from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.faults import Faults
-from calendar_sync.fake_google.ledger import Entry, Ledger
+from calendar_sync.fake_google.ledger import Entry, Ledger, trace_ids
 from calendar_sync.fake_google.messages import ApiError, Request, Response, not_found
 from calendar_sync.fake_google.quota import Quota, QuotaLimits
 from calendar_sync.fake_google.seed import SeedOptions, seeded_store
@@ -48,17 +49,20 @@ class _Progress:
 class FakeGoogle:
     """The whole server but for HTTP. Thread-safe; `reset` seeds it afresh."""
 
-    def __init__(self, seed: SeedOptions | None = None, limits: QuotaLimits | None = None) -> None:
+    def __init__(
+        self, seed: SeedOptions | None = None, limits: QuotaLimits | None = None, clock: Clock | None = None
+    ) -> None:
         self.seed = seed or SeedOptions()
+        self.clock = clock or Clock()
         self.store = seeded_store(self.seed)
-        self.quota = Quota(limits or QuotaLimits())
+        self.quota = Quota(limits or QuotaLimits(), self.clock)
         self.faults = Faults()
         self.ledger = Ledger()
 
     def reset(self) -> None:
         """Seed the data again and forget faults, usage and the ledger; all sync tokens given out so far expire."""
         self.store = seeded_store(self.seed)
-        self.quota = Quota(self.quota.limits)
+        self.quota = Quota(self.quota.limits, self.clock)
         self.faults.clear()
         self.ledger.clear()
 
@@ -78,6 +82,7 @@ class FakeGoogle:
             response, reason = error.response(), error.reason
         body = response.body if response is not None else None
         items = body.get("items") if isinstance(body, dict) else None
+        correlation_id, attempt_id = trace_ids(request.headers)
         self.ledger.add(
             Entry(
                 time_ns=arrived_ns,
@@ -93,6 +98,8 @@ class FakeGoogle:
                 headers={
                     key: value for key, value in request.headers.items() if key == "traceparent" or key[:2] == "x-"
                 },
+                correlation_id=correlation_id,
+                attempt_id=attempt_id,
             )
         )
         return response
@@ -110,12 +117,12 @@ class FakeGoogle:
         account = self._authenticate(request)
         progress.account = account
         fault = self.faults.next_for(name, account.id)
-        if fault is not None and fault.kind == "drop":
-            return None
-        if fault is not None and fault.kind not in {"drop_after", "serverError"}:
+        if fault is not None and fault.kind not in {"drop", "drop_after", "serverError"}:
             raise fault.error()
         self.quota.take(_project(request), account.id)
         progress.quota_units = 1
+        if fault is not None and fault.kind == "drop":
+            return None
         if fault is not None and fault.kind == "serverError":
             raise fault.error()
         with self.store.lock:

@@ -74,7 +74,7 @@ class Control:
             ]
         return {
             "accounts": accounts,
-            "quota": {"limits": dataclasses.asdict(self._app.quota.limits), "used_this_minute": self._app.quota.used()},
+            "quota": {"limits": dataclasses.asdict(self._app.quota.limits), **self._app.quota.usage()},
             "faults_pending": self._app.faults.pending(),
             "ledger": self._app.ledger.summary(),
         }

@@ -30,7 +30,7 @@ class ControlClient:
         self._timeout_s = timeout_s
 
     def state(self) -> Resource:
-        """Accounts with tokens and calendars, quota limits and use, pending faults, ledger counts."""
+        """Accounts with tokens and calendars, quota limits and use (window and day), pending faults, ledger counts."""
         return self._call("GET", "state")
 
     def reset(self) -> None:
@@ -49,7 +49,7 @@ class ControlClient:
         """Make requests wait, in ms; 0 ends it."""
         self._call("POST", "latency", {"ms": milliseconds, "operation": operation})
 
-    def set_quota(self, **limits: int | None) -> Resource:
+    def set_quota(self, **limits: float | None) -> Resource:
         """Change fields of `quota.QuotaLimits`; None is no limit."""
         return self._call("POST", "quota", limits)
 

@@ -7,20 +7,34 @@ Never: bodies, query values or tokens.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 CAPACITY = 200_000
 
+# version-trace_id-parent_id-flags; version ff and IDs of zeros are invalid. Source: W3C Trace Context, 3.2.
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One request seen. `time_ns` is the arrival, since the epoch. `status` is None where the connection was dropped.
+    """One request seen.
 
-    `quota_units` is 1 where the request got past the usage limits. `headers` are the correlation headers as they came:
-    `traceparent` and all that begin with `x-`.
+    Attributes:
+        time_ns: the arrival, since the epoch.
+        status: None where the connection was dropped without an answer.
+        account: None where it is not known, or where a batch speaks for several.
+        quota_units: 1 where the request got past authentication and the usage limits; of a batch, the sum of its parts.
+        item_count: items of a listing; None otherwise.
+        headers: the correlation headers as they came: `traceparent` and all that begin with `x-`.
+        correlation_id: the trace ID of a valid `traceparent`, 32 hexadecimal digits.
+        attempt_id: the span that made the request: the parent ID of a valid `traceparent`, 16 hexadecimal digits.
+        part_count: requests in a batch; None otherwise.
     """
 
     time_ns: int
@@ -34,6 +48,15 @@ class Entry:
     duration_ms: float
     item_count: int | None
     headers: dict[str, str]
+    correlation_id: str | None = None
+    attempt_id: str | None = None
+    part_count: int | None = None
+
+
+def trace_ids(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The correlation ID and the attempt ID of the headers (names in lower case); None twice without valid ones."""
+    match = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return (match[1], match[2]) if match else (None, None)
 
 
 class Ledger:
@@ -58,7 +81,9 @@ class Ledger:
     def since(self, number: int = 0) -> list[tuple[int, Entry]]:
         """Entries numbered above `number`."""
         with self._lock:
-            return [numbered for numbered in self._entries if numbered[0] > number]
+            # Numbers have no gaps: what to leave out is counted, not looked for.
+            known = max(0, len(self._entries) - max(0, self._last - number))
+            return list(islice(self._entries, known, None))
 
     def summary(self) -> dict[str, Any]:
         """Counts by operation and by status."""

@@ -17,12 +17,9 @@ from calendar_sync.fake_google import (
     ControlClient,
     FakeGoogle,
     FakeGoogleServer,
-    QuotaLimits,
     SeedOptions,
     demo_accounts,
 )
-from calendar_sync.fake_google.messages import ApiError
-from calendar_sync.fake_google.quota import Quota
 
 
 def reason(answer: requests.Response) -> tuple[int, str]:
@@ -85,7 +82,7 @@ def test_a_fault_waits_for_the_operation_and_account_it_names(api, control, cale
 
 @pytest.mark.parametrize(("kind", "inserted"), [("drop", False), ("drop_after", True)])
 def test_a_dropped_connection_answers_nothing(api, control, calendar_ids, kind, inserted):
-    """Drop does nothing first; drop_after does the work and loses the answer."""
+    """Drop does nothing first; drop_after does the work and loses the answer; the server had read both, so both count."""
     control.fail(kind)
     body = {"id": "abcde", "summary": "x", "start": {"date": "2026-01-01"}, "end": {"date": "2026-01-02"}}
 
@@ -93,7 +90,8 @@ def test_a_dropped_connection_answers_nothing(api, control, calendar_ids, kind, 
         api("POST", "calendars", calendar_ids[0], "events", json=body)
 
     assert ("abcde" in {event["id"] for event in control.events(calendar_ids[0])}) == inserted
-    assert control.ledger()[-1]["status"] is None
+    entry = control.ledger()[-1]
+    assert (entry["status"], entry["quota_units"]) == (None, 1)
 
 
 def test_latency_is_waited_per_operation(api, control):
@@ -103,36 +101,6 @@ def test_latency_is_waited_per_operation(api, control):
     api("GET", "users", "me", "calendarList")
 
     assert control.ledger()[-1]["duration_ms"] >= 30
-
-
-def test_usage_limits_slide():
-    """A request counts for 60 s; a refused one does not count; users are limited apart, the project as a whole."""
-    now = [0.0]
-    quota = Quota(QuotaLimits(per_project_per_minute=3, per_user_per_minute=2), clock=lambda: now[0])
-
-    quota.take("p", "anna")
-    now[0] = 30
-    quota.take("p", "anna")
-    with pytest.raises(ApiError, match="403 userRateLimitExceeded"):
-        quota.take("p", "anna")
-    quota.take("p", "ben")
-    with pytest.raises(ApiError, match="403 rateLimitExceeded"):
-        quota.take("p", "chloe")
-    now[0] = 60
-    quota.take("p", "anna")
-    assert quota.used() == {"p/anna": 2, "p": 3, "p/ben": 1, "p/chloe": 0}
-
-
-@pytest.mark.parametrize("status", [403, 429])
-def test_an_exceeded_quota_is_answered_over_http(api, control, status):
-    """Both statuses Google uses can be had."""
-    control.set_quota(per_user_per_minute=1, status=status)
-
-    answers = [api("GET", "users", "me", "calendarList") for _ in range(2)]
-
-    assert answers[0].status_code == 200
-    assert reason(answers[1]) == (status, "userRateLimitExceeded")
-    assert [entry["quota_units"] for entry in control.ledger()] == [1, 0]
 
 
 def test_the_ledger_tells_what_was_seen(api, control, calendar_ids):
@@ -151,11 +119,57 @@ def test_the_ledger_tells_what_was_seen(api, control, calendar_ids):
 
     assert (first["operation"], first["method"], first["status"], first["item_count"]) == ("events.list", "GET", 200, 3)
     assert first["headers"] == {"x-correlation-id": "c1", "traceparent": "t1"}
+    assert first["part_count"] is None
     assert (second["status"], second["reason"]) == (404, "notFound")
     assert control.ledger(since=first["number"]) == [second]
     assert control.state()["ledger"]["by_status"] == {"200": 1, "404": 1}
     control.clear_ledger()
     assert control.ledger() == []
+
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "expected"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", (TRACE, SPAN)),
+        (f"00-{TRACE}-{SPAN}-00", (TRACE, SPAN)),
+        (None, (None, None)),
+        ("", (None, None)),
+        (f"ff-{TRACE}-{SPAN}-01", (None, None)),
+        (f"00-{'0' * 32}-{SPAN}-01", (None, None)),
+        (f"00-{TRACE}-{'0' * 16}-01", (None, None)),
+        (f"00-{TRACE.upper()}-{SPAN}-01", (None, None)),
+        (f"00-{TRACE}-{SPAN}", (None, None)),
+        (f"00-{TRACE}-{SPAN}-01-more", (None, None)),
+    ],
+)
+def test_the_ledger_knows_who_made_an_attempt(api, control, traceparent, expected):
+    """Trace and span of a valid traceparent header are the entry's correlation_id and attempt_id; else None."""
+    api("GET", "users", "me", "calendarList", headers={"traceparent": traceparent} if traceparent is not None else None)
+
+    (entry,) = control.ledger()
+
+    assert (entry["correlation_id"], entry["attempt_id"]) == expected
+
+
+def test_ledger_numbers_go_on_after_a_clear(api, control):
+    """What is asked for since a number is what came after it, whether or not earlier entries are still there."""
+    for _ in range(3):
+        api("GET", "users", "me", "calendarList")
+    control.clear_ledger()
+    for _ in range(2):
+        api("GET", "users", "me", "calendarList")
+
+    assert [entry["number"] for entry in control.ledger()] == [4, 5]
+    assert [[entry["number"] for entry in control.ledger(since=number)] for number in (0, 3, 4, 5, 9)] == [
+        [4, 5],
+        [4, 5],
+        [5],
+        [],
+        [],
+    ]
 
 
 def test_reset_starts_afresh(api, control, calendar_ids):
