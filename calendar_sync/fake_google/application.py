@@ -7,43 +7,29 @@ Never: HTTP parsing, threads of its own.
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import dataclass
-from urllib.parse import unquote
+from dataclasses import dataclass, replace
 
-from calendar_sync.fake_google import operations
+from calendar_sync.fake_google import operations, routes
 from calendar_sync.fake_google.clock import Clock
-from calendar_sync.fake_google.faults import Faults
+from calendar_sync.fake_google.errors import invalid_credentials, not_found
+from calendar_sync.fake_google.faults import CONNECTION, REFUSALS, Fault, Faults, Target
 from calendar_sync.fake_google.ledger import Entry, Ledger, trace_ids
-from calendar_sync.fake_google.messages import ApiError, Request, Response, not_found
+from calendar_sync.fake_google.messages import ApiError, Request, Response
 from calendar_sync.fake_google.quota import Quota, QuotaLimits
 from calendar_sync.fake_google.seed import SeedOptions, seeded_store
 from calendar_sync.fake_google.store import Account
 
 DEFAULT_PROJECT = "calendar-sync-dev"
 
-_CALENDAR_LIST = re.compile(r"/calendar/v3/users/me/calendarList")
-_EVENTS = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events")
-_EVENT = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events/(?P<eventId>[^/]+)")
-
-_ROUTES: tuple[tuple[str, re.Pattern[str], str, operations.Operation], ...] = (
-    ("GET", _CALENDAR_LIST, "calendarList.list", operations.list_calendars),
-    ("GET", _EVENTS, "events.list", operations.list_events),
-    ("POST", _EVENTS, "events.insert", operations.insert_event),
-    ("GET", _EVENT, "events.get", operations.get_event),
-    ("PATCH", _EVENT, "events.patch", operations.patch_event),
-    ("PUT", _EVENT, "events.update", operations.update_event),
-    ("DELETE", _EVENT, "events.delete", operations.delete_event),
-)
-
 
 @dataclass
 class _Progress:
-    """What is known of a request so far; ends up in its ledger entry."""
+    """What is known of a request so far; ends up in its ledger entry. `fault` is the one about its connection."""
 
     account: Account | None = None
     quota_units: int = 0
+    fault: Fault | None = None
 
 
 class FakeGoogle:
@@ -69,17 +55,22 @@ class FakeGoogle:
     def handle(self, request: Request) -> Response | None:
         """Answer one API request; None means: close the connection without an answer."""
         arrived_ns, started = time.time_ns(), time.perf_counter()
-        name, operation, path = _route(request)
-        latency_ms = self.faults.latency_ms(name)
+        route = routes.find(request)
+        latency_ms = self.faults.latency_ms(route.name)
         if latency_ms:
             time.sleep(latency_ms / 1000)
         progress = _Progress()
         reason: str | None = None
         response: Response | None
         try:
-            response = self._answer(request, name, operation, path, progress)
+            response = self._answer(request, route, progress)
         except ApiError as error:
             response, reason = error.response(), error.reason
+        if progress.fault is not None:
+            if progress.fault.kind == "stale" and response is not None:
+                response = replace(response, closes_connection=True)
+            else:
+                response = reason = None
         body = response.body if response is not None else None
         items = body.get("items") if isinstance(body, dict) else None
         correlation_id, attempt_id = trace_ids(request.headers)
@@ -87,7 +78,7 @@ class FakeGoogle:
             Entry(
                 time_ns=arrived_ns,
                 method=request.method,
-                operation=name,
+                operation=route.name,
                 status=response.status if response is not None else None,
                 reason=reason,
                 account=progress.account.id if progress.account else None,
@@ -104,52 +95,31 @@ class FakeGoogle:
         )
         return response
 
-    def _answer(
-        self,
-        request: Request,
-        name: str,
-        operation: operations.Operation | None,
-        path: dict[str, str],
-        progress: _Progress,
-    ) -> Response | None:
-        if operation is None:
+    def _answer(self, request: Request, route: routes.Route, progress: _Progress) -> Response | None:
+        if route.operation is None:
             raise not_found()
         account = self._authenticate(request)
         progress.account = account
-        fault = self.faults.next_for(name, account.id)
-        if fault is not None and fault.kind not in {"drop", "drop_after", "serverError"}:
+        fault = self.faults.next_for(Target(route.name, account.id, request.query, request.headers))
+        if fault is not None and fault.kind in REFUSALS:
             raise fault.error()
         self.quota.take(_project(request), account.id)
         progress.quota_units = 1
-        if fault is not None and fault.kind == "drop":
-            return None
-        if fault is not None and fault.kind == "serverError":
-            raise fault.error()
+        if fault is not None:
+            if fault.kind not in CONNECTION:
+                raise fault.error()
+            progress.fault = fault
+            if fault.kind == "drop":
+                return None
         with self.store.lock:
-            response = operation(operations.Call(self.store, account, request, path))
-        return None if fault is not None else response
+            return route.operation(operations.Call(self.store, account, request, route.path))
 
     def _authenticate(self, request: Request) -> Account:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         account = self.store.account_for_token(token) if scheme.lower() == "bearer" else None
         if account is None:
-            raise ApiError(
-                401,
-                "authError",
-                "Invalid Credentials",
-                location="Authorization",
-                location_type="header",
-                headers={"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/", error="invalid_token"'},
-            )
+            raise invalid_credentials()
         return account
-
-
-def _route(request: Request) -> tuple[str, operations.Operation | None, dict[str, str]]:
-    for method, pattern, name, operation in _ROUTES:
-        match = pattern.fullmatch(request.path) if method == request.method else None
-        if match is not None:
-            return name, operation, {key: unquote(value) for key, value in match.groupdict().items()}
-    return "unknown", None, {}
 
 
 def _project(request: Request) -> str:

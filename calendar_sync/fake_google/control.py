@@ -13,6 +13,7 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from calendar_sync.fake_google.application import FakeGoogle
+from calendar_sync.fake_google.fault_rates import FaultRates
 from calendar_sync.fake_google.faults import Fault
 from calendar_sync.fake_google.messages import ApiError, Request, Resource, Response
 from calendar_sync.fake_google.quota import QuotaLimits
@@ -35,6 +36,7 @@ class Control:
             ("DELETE", "ledger"): self._clear_ledger,
             ("POST", "faults"): self._add_fault,
             ("DELETE", "faults"): self._clear_faults,
+            ("POST", "fault-rates"): self._fault_rates,
             ("POST", "latency"): self._latency,
             ("POST", "quota"): self._quota,
             ("POST", "expire-sync-tokens"): self._expire,
@@ -76,6 +78,7 @@ class Control:
             "accounts": accounts,
             "quota": {"limits": dataclasses.asdict(self._app.quota.limits), **self._app.quota.usage()},
             "faults_pending": self._app.faults.pending(),
+            "fault_rates": self._app.faults.rates.as_json(),
             "ledger": self._app.ledger.summary(),
         }
 
@@ -104,6 +107,11 @@ class Control:
     def _clear_faults(self, request: Request) -> Resource:
         self._app.faults.clear()
         return {"faults_pending": 0}
+
+    def _fault_rates(self, request: Request) -> Resource:
+        """The rates replace those before, and the sequence begins anew; empty ones end it."""
+        self._app.faults.set_rates(FaultRates(**request.json()))
+        return self._app.faults.rates.as_json()
 
     def _latency(self, request: Request) -> Resource:
         body = request.json()

@@ -8,6 +8,7 @@ Never: API requests; those are the real client's.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -42,8 +43,15 @@ class ControlClient:
         self._call("POST", "faults", {"kind": kind, **options})
 
     def clear_faults(self) -> None:
-        """Forget every queued fault and latency."""
+        """Forget every queued fault, fault rate and latency."""
         self._call("DELETE", "faults")
+
+    def set_fault_rates(
+        self, rates: Mapping[str, float], *, seed: int = 0, status: int = 503, retry_after_s: float | None = None
+    ) -> None:
+        """Let a share of the requests (0 to 1 by kind) meet a fault, the same ones for the same seed; `{}` ends it."""
+        body = {"rates": dict(rates), "seed": seed, "status": status, "retry_after_s": retry_after_s}
+        self._call("POST", "fault-rates", body)
 
     def set_latency(self, milliseconds: float, operation: str | None = None) -> None:
         """Make requests wait, in ms; 0 ends it."""

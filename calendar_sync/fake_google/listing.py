@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from calendar_sync.fake_google import tokens
+from calendar_sync.fake_google.errors import full_sync_required, invalid_parameter
 from calendar_sync.fake_google.messages import ApiError
 
 
@@ -108,14 +109,8 @@ def page_size(query: Mapping[str, str], default: int, largest: int) -> int:
     """`maxResults` of the query, cut to `largest` as Google does; raises ApiError 400 when it is no count."""
     text = query.get("maxResults", str(default))
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ApiError(400, "invalidParameter", f"Invalid integer value: '{text}'.", location="maxResults")
+        raise invalid_parameter("maxResults", f"Invalid integer value: '{text}'.")
     return min(int(text), largest)
-
-
-def full_sync_required() -> ApiError:
-    """410: the sync token cannot be used any more."""
-    message = "Sync token is no longer valid, a full sync is required."
-    return ApiError(410, "fullSyncRequired", message, domain="calendar", location="syncToken")
 
 
 def _since(resource: Resource, text: str) -> int:

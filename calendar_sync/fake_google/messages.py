@@ -39,11 +39,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer: `body` is serialised as JSON, None is an empty body."""
+    """One answer: `body` is serialised as JSON, None is an empty body.
+
+    `closes_connection`: the connection ends after it, without the answer saying so.
+    """
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    closes_connection: bool = False
 
     def encoded(self) -> bytes:
         """The body's bytes (UTF-8 JSON), empty for None."""
@@ -83,19 +87,3 @@ class ApiError(Exception):
             detail |= {"locationType": self.location_type, "location": self.location}
         body = {"error": {"errors": [detail], "code": self.status, "message": self.message}}
         return Response(self.status, body, self.headers)
-
-
-def not_found() -> ApiError:
-    """404, also for what belongs to somebody else, as Google answers."""
-    return ApiError(404, "notFound", "Not Found")
-
-
-def rate_limited(status: int, reason: str, retry_after_s: float | None = None) -> ApiError:
-    """A usage-limit error: 403 or 429 with `rateLimitExceeded`, `userRateLimitExceeded` or `quotaExceeded`."""
-    messages = {
-        "rateLimitExceeded": "Rate Limit Exceeded",
-        "userRateLimitExceeded": "User Rate Limit Exceeded",
-        "quotaExceeded": "Calendar usage limits exceeded.",
-    }
-    headers = {} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"}
-    return ApiError(status, reason, messages.get(reason, reason), domain="usageLimits", headers=headers)

@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from calendar_sync.fake_google import listing
-from calendar_sync.fake_google.messages import ApiError, Request, Resource, Response, not_found
+from calendar_sync.fake_google.errors import invalid_parameter, not_found, precondition_failed
+from calendar_sync.fake_google.messages import ApiError, Request, Resource, Response
 from calendar_sync.fake_google.store import Account, CalendarRecord, EventRecord, Store
 
 FORBIDDEN_WITH_SYNC_TOKEN = frozenset(
@@ -175,13 +176,13 @@ def _listed(
 
 def _check_parameters(query: Mapping[str, str], known: frozenset[str]) -> None:
     for name in sorted(query.keys() - known):
-        raise ApiError(400, "invalidParameter", f"This server does not implement the parameter {name}.", location=name)
+        raise invalid_parameter(name, f"This server does not implement the parameter {name}.")
 
 
 def _check_precondition(request: Request, event: EventRecord) -> None:
     wanted = request.headers.get("if-match")
     if wanted is not None and wanted not in {"*", event.resource["etag"]}:
-        raise ApiError(412, "conditionNotMet", "Precondition Failed", location="If-Match", location_type="header")
+        raise precondition_failed()
 
 
 def _check_times(resource: Resource) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from calendar_sync.fake_google.clock import Clock
-from calendar_sync.fake_google.messages import rate_limited
+from calendar_sync.fake_google.errors import rate_limited
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from calendar_sync.fake_google.messages import Resource, not_found
+from calendar_sync.fake_google.errors import not_found
+from calendar_sync.fake_google.messages import Resource
 
 
 @dataclass

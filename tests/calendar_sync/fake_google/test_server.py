@@ -1,4 +1,4 @@
-"""The fake server around its API: authentication, faults, usage limits, ledger, controls, and running alone."""
+"""The fake server around its API: authentication, ledger, controls, and running alone."""
 
 from __future__ import annotations
 
@@ -43,64 +43,6 @@ def test_accounts_do_not_see_each_others_calendars(fake, calendar_ids):
     address = f"{fake.url}calendar/v3/calendars/{requests.utils.quote(calendar_ids[0], safe='')}/events"
 
     assert requests.get(address, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "expected"),
-    [
-        ("rateLimitExceeded", {}, (403, "rateLimitExceeded")),
-        ("userRateLimitExceeded", {}, (403, "userRateLimitExceeded")),
-        ("quotaExceeded", {}, (403, "quotaExceeded")),
-        ("tooManyRequests", {}, (429, "rateLimitExceeded")),
-        ("serverError", {}, (503, "backendError")),
-        ("serverError", {"status": 500}, (500, "backendError")),
-    ],
-)
-def test_a_fault_meets_as_many_requests_as_it_was_queued_for(api, control, kind, options, expected):
-    """Two faulty answers with Google's body and Retry-After, then the API works again."""
-    control.fail(kind, count=2, retry_after_s=3, **options)
-
-    answers = [api("GET", "users", "me", "calendarList") for _ in range(3)]
-
-    assert [reason(answer) for answer in answers[:2]] == [expected] * 2
-    assert answers[0].headers["Retry-After"] == "3"
-    assert answers[2].status_code == 200
-    assert control.state()["faults_pending"] == 0
-
-
-def test_a_fault_waits_for_the_operation_and_account_it_names(api, control, calendar_ids):
-    """Other operations and other accounts pass by."""
-    control.fail("serverError", operation="events.list")
-    control.fail("serverError", account=demo_accounts(2)[1].id)
-
-    assert api("GET", "users", "me", "calendarList").status_code == 200
-    assert api("GET", "calendars", calendar_ids[0], "events").status_code == 503
-    assert control.state()["faults_pending"] == 1
-    control.clear_faults()
-    assert control.state()["faults_pending"] == 0
-
-
-@pytest.mark.parametrize(("kind", "inserted"), [("drop", False), ("drop_after", True)])
-def test_a_dropped_connection_answers_nothing(api, control, calendar_ids, kind, inserted):
-    """Drop does nothing first; drop_after does the work and loses the answer; the server had read both, so both count."""
-    control.fail(kind)
-    body = {"id": "abcde", "summary": "x", "start": {"date": "2026-01-01"}, "end": {"date": "2026-01-02"}}
-
-    with pytest.raises(requests.ConnectionError):
-        api("POST", "calendars", calendar_ids[0], "events", json=body)
-
-    assert ("abcde" in {event["id"] for event in control.events(calendar_ids[0])}) == inserted
-    entry = control.ledger()[-1]
-    assert (entry["status"], entry["quota_units"]) == (None, 1)
-
-
-def test_latency_is_waited_per_operation(api, control):
-    """A request takes at least the latency set for its operation."""
-    control.set_latency(30, "calendarList.list")
-
-    api("GET", "users", "me", "calendarList")
-
-    assert control.ledger()[-1]["duration_ms"] >= 30
 
 
 def test_the_ledger_tells_what_was_seen(api, control, calendar_ids):
