@@ -10,15 +10,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from calendar_sync.fake_google import operations, routes
+from calendar_sync.fake_google import routes
+from calendar_sync.fake_google.call import Call
 from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.errors import invalid_credentials, not_found
 from calendar_sync.fake_google.faults import CONNECTION, REFUSALS, Fault, Faults, Target
 from calendar_sync.fake_google.ledger import Entry, Ledger, trace_ids
 from calendar_sync.fake_google.messages import ApiError, Request, Response
 from calendar_sync.fake_google.quota import Quota, QuotaLimits
+from calendar_sync.fake_google.records import Account
 from calendar_sync.fake_google.seed import SeedOptions, seeded_store
-from calendar_sync.fake_google.store import Account
 
 DEFAULT_PROJECT = "calendar-sync-dev"
 
@@ -40,14 +41,14 @@ class FakeGoogle:
     ) -> None:
         self.seed = seed or SeedOptions()
         self.clock = clock or Clock()
-        self.store = seeded_store(self.seed)
+        self.store = seeded_store(self.seed, self.clock)
         self.quota = Quota(limits or QuotaLimits(), self.clock)
         self.faults = Faults()
         self.ledger = Ledger()
 
     def reset(self) -> None:
         """Seed the data again and forget faults, usage and the ledger; all sync tokens given out so far expire."""
-        self.store = seeded_store(self.seed)
+        self.store = seeded_store(self.seed, self.clock)
         self.quota = Quota(self.quota.limits, self.clock)
         self.faults.clear()
         self.ledger.clear()
@@ -112,7 +113,7 @@ class FakeGoogle:
             if fault.kind == "drop":
                 return None
         with self.store.lock:
-            return route.operation(operations.Call(self.store, account, request, route.path))
+            return route.operation(Call(self.store, account, request, route.path))
 
     def _authenticate(self, request: Request) -> Account:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from calendar_sync.fake_google.application import FakeGoogle
+from calendar_sync.fake_google.calendar_list import ACCESS_ROLES
 from calendar_sync.fake_google.fault_rates import FaultRates
 from calendar_sync.fake_google.faults import Fault
 from calendar_sync.fake_google.messages import ApiError, Request, Resource, Response
 from calendar_sync.fake_google.quota import QuotaLimits
+from calendar_sync.fake_google.records import Account, CalendarRecord
 from calendar_sync.fake_google.seed import all_day_event
-from calendar_sync.fake_google.store import Account, CalendarRecord
 
 PREFIX = "/_control/"
 
@@ -161,7 +162,7 @@ class Control:
             for event in deleted:
                 store.delete_event(calendar, event)
             for event in changed:
-                summary = f"{event.resource['summary'].split(' · ')[0]} · changed {store.version}"
+                summary = f"{event.resource.get('summary', '').split(' · ')[0]} · changed {store.version}"
                 store.put_event(calendar, {**event.resource, "summary": summary})
             today = dt.datetime.now(dt.UTC).date()
             added = [
@@ -183,7 +184,10 @@ class Control:
         with self._app.store.lock:
             account = self._app.store.accounts[body.pop("account")]
             defaults = {"timeZone": "UTC", "accessRole": "owner", "backgroundColor": "#9fc6e7", "selected": True}
-            return self._app.store.put_calendar(account, {**defaults, "summary": body["id"], **body}).entry
+            entry = {**defaults, "summary": body["id"], **body}
+            if entry["accessRole"] not in ACCESS_ROLES:
+                raise ValueError(f"accessRole {entry['accessRole']!r}: expected one of {', '.join(ACCESS_ROLES)}")
+            return self._app.store.put_calendar(account, entry).entry
 
     def _delete_calendar(self, request: Request) -> Resource:
         with self._app.store.lock:

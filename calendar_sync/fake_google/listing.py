@@ -17,12 +17,12 @@ from calendar_sync.fake_google.messages import ApiError
 
 
 class Record(Protocol):
-    """What can be listed: it has a version and may be a tombstone."""
+    """What can be listed: it has a version and an ID."""
 
     version: int
 
     @property
-    def deleted(self) -> bool: ...
+    def id(self) -> str: ...
 
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -60,7 +60,7 @@ def list_page(
 ) -> Page[RecordT]:
     """The page that `query` asks for.
 
-    A full listing leaves tombstones out and is sorted by `sort_key`. A listing with a sync token holds all that changed
+    A full listing holds what `keep` says, sorted by `sort_key`. A listing with a sync token holds all that changed
     since, tombstones included, in the order of change, and `keep` is not asked. The next sync token counts from the
     version at the *first* page, so a change made while somebody pages comes with the next sync.
 
@@ -82,11 +82,11 @@ def list_page(
 
     if since is None:
         order = sort_key
-        chosen = [record for record in records if not record.deleted and keep(record)]
+        chosen = [record for record in records if keep(record)]
     else:
         order = _by_version
         chosen = [record for record in records if record.version > since]
-    rest = sorted((order(record), index) for index, record in enumerate(chosen) if order(record) > after)
+    rest = sorted((key, index) for index, record in enumerate(chosen) if (key := order(record)) > after)
     page = [chosen[index] for _, index in rest[:size]]
     if len(rest) > size:
         token = tokens.PageToken(
@@ -122,4 +122,4 @@ def _since(resource: Resource, text: str) -> int:
 
 
 def _by_version(record: Record) -> tuple[str, str]:
-    return (f"{record.version:012d}", "")
+    return (f"{record.version:012d}", record.id)

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from calendar_sync.fake_google import operations
+from calendar_sync.fake_google import calendar_list, event_listing, events
+from calendar_sync.fake_google.call import Operation
 from calendar_sync.fake_google.messages import Request
 
 
@@ -21,22 +22,26 @@ class Route:
     """Where a request goes. `operation` is None where the server has none; `path` holds decoded parameters."""
 
     name: str
-    operation: operations.Operation | None
+    operation: Operation | None
     path: Mapping[str, str]
 
 
-_CALENDAR_LIST = re.compile(r"/calendar/v3/users/me/calendarList")
+_LIST = re.compile(r"/calendar/v3/users/me/calendarList")
+_ENTRY = re.compile(r"/calendar/v3/users/me/calendarList/(?P<calendarId>[^/]+)")
 _EVENTS = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events")
 _EVENT = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events/(?P<eventId>[^/]+)")
+_INSTANCES = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events/(?P<eventId>[^/]+)/instances")
 
-_ROUTES: tuple[tuple[str, re.Pattern[str], str, operations.Operation], ...] = (
-    ("GET", _CALENDAR_LIST, "calendarList.list", operations.list_calendars),
-    ("GET", _EVENTS, "events.list", operations.list_events),
-    ("POST", _EVENTS, "events.insert", operations.insert_event),
-    ("GET", _EVENT, "events.get", operations.get_event),
-    ("PATCH", _EVENT, "events.patch", operations.patch_event),
-    ("PUT", _EVENT, "events.update", operations.update_event),
-    ("DELETE", _EVENT, "events.delete", operations.delete_event),
+_ROUTES: tuple[tuple[str, re.Pattern[str], str, Operation], ...] = (
+    ("GET", _LIST, "calendarList.list", calendar_list.list_calendars),
+    ("GET", _ENTRY, "calendarList.get", calendar_list.get_calendar),
+    ("GET", _EVENTS, "events.list", event_listing.list_events),
+    ("GET", _INSTANCES, "events.instances", event_listing.list_instances),
+    ("POST", _EVENTS, "events.insert", events.insert_event),
+    ("GET", _EVENT, "events.get", events.get_event),
+    ("PATCH", _EVENT, "events.patch", events.patch_event),
+    ("PUT", _EVENT, "events.update", events.update_event),
+    ("DELETE", _EVENT, "events.delete", events.delete_event),
 )
 
 

@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import holidays
 
+from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.messages import Resource
-from calendar_sync.fake_google.store import Account, CalendarRecord, Store
+from calendar_sync.fake_google.records import Account, CalendarRecord
+from calendar_sync.fake_google.store import Store
 
 CALENDARS_PER_ACCOUNT = 5
 
@@ -68,9 +70,9 @@ def demo_accounts(count: int) -> list[Account]:
     return accounts
 
 
-def seeded_store(options: SeedOptions) -> Store:
+def seeded_store(options: SeedOptions, clock: Clock | None = None) -> Store:
     """A store with `options.accounts` accounts of five calendars; countries repeat after every third account."""
-    store = Store(demo_accounts(options.accounts))
+    store = Store(demo_accounts(options.accounts), clock)
     for index, account in enumerate(store.accounts.values()):
         for offset in range(CALENDARS_PER_ACCOUNT):
             country = COUNTRIES[(index * CALENDARS_PER_ACCOUNT + offset) % len(COUNTRIES)]

@@ -7,69 +7,15 @@ Never: HTTP, tokens' encoding, or deletion without a tombstone (a deleted record
 
 from __future__ import annotations
 
-import datetime as dt
 import secrets
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
+from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.errors import not_found
 from calendar_sync.fake_google.messages import Resource
-
-
-@dataclass
-class EventRecord:
-    """One event and the version of its last change."""
-
-    resource: Resource
-    version: int
-
-    @property
-    def id(self) -> str:
-        return str(self.resource["id"])
-
-    @property
-    def deleted(self) -> bool:
-        return bool(self.resource["status"] == "cancelled")
-
-    @property
-    def starts(self) -> str:
-        """Sort key: the start as text (ISO dates and date-times of one zone sort as text)."""
-        start = self.resource.get("start", {})
-        return str(start.get("dateTime") or start.get("date") or "")
-
-
-@dataclass
-class CalendarRecord:
-    """One calendar of one account: its list entry, its events, and the epoch its sync tokens must carry."""
-
-    entry: Resource
-    version: int
-    events: dict[str, EventRecord] = field(default_factory=dict)
-    token_epoch: int = 1
-
-    @property
-    def id(self) -> str:
-        return str(self.entry["id"])
-
-    @property
-    def deleted(self) -> bool:
-        return bool(self.entry.get("deleted"))
-
-    def live_events(self) -> list[EventRecord]:
-        """Events that are not deleted, in insertion order."""
-        return [event for event in self.events.values() if not event.deleted]
-
-
-@dataclass
-class Account:
-    """A Google account: who it is, its bearer token, its calendars."""
-
-    id: str
-    email: str
-    token: str
-    calendars: dict[str, CalendarRecord] = field(default_factory=dict)
-    token_epoch: int = 1
+from calendar_sync.fake_google.records import Account, CalendarRecord, EventRecord
+from calendar_sync.fake_google.times import moment, rfc3339
 
 
 class Store:
@@ -78,12 +24,13 @@ class Store:
     `instance` is new per process and is part of every token, so that tokens of an earlier run are known to be foreign.
     """
 
-    def __init__(self, accounts: Iterable[Account] = ()) -> None:
+    def __init__(self, accounts: Iterable[Account] = (), clock: Clock | None = None) -> None:
         self.lock = threading.RLock()
         self.instance = secrets.token_hex(4)
         self.version = 0
         self.accounts = {account.id: account for account in accounts}
         self._by_token = {account.token: account for account in self.accounts.values()}
+        self._clock = clock or Clock()
 
     def account_for_token(self, token: str) -> Account | None:
         """The account a bearer token belongs to; None when the token is unknown."""
@@ -101,8 +48,8 @@ class Store:
         return record
 
     def event(self, calendar: CalendarRecord, event_id: str) -> EventRecord:
-        """The calendar's event, a tombstone included; raises ApiError 404."""
-        record = calendar.events.get(event_id)
+        """The calendar's event, a tombstone or an instance of a series included; raises ApiError 404."""
+        record = calendar.find(event_id)
         if record is None:
             raise not_found()
         return record
@@ -118,10 +65,14 @@ class Store:
             record.entry, record.version = entry, self.version
         return record
 
-    def put_event(self, calendar: CalendarRecord, resource: Resource) -> EventRecord:
-        """Create or replace an event; gives it the next version, etag and `updated`."""
+    def put_event(self, calendar: CalendarRecord, resource: Resource, *, was_series: bool = False) -> EventRecord:
+        """Create or replace an event; gives it the next version, etag and `updated`.
+
+        An instance of a series, under its own ID, becomes an exception of it. Instances and exceptions that a changed
+        series has no more are cancelled.
+        """
         self.version += 1
-        now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = rfc3339(self._clock.now())
         resource = {
             "kind": "calendar#event",
             "status": "confirmed",
@@ -130,19 +81,45 @@ class Store:
             "updated": now,
             "etag": self._etag(),
         }
-        record = EventRecord(resource, self.version)
+        record = EventRecord(resource, self.version, was_series)
+        former = calendar.events.get(record.id)
         calendar.events[record.id] = record
+        if record.series_id is not None:
+            calendar.exceptions.setdefault(record.series_id, set()).add(record.id)
+        if record.series is not None or (former is not None and former.series is not None):
+            self._retire(calendar, former, record)
         return record
 
     def delete_event(self, calendar: CalendarRecord, event: EventRecord) -> EventRecord:
         """Turn an event into its tombstone: only identity and status stay, as Google lists deleted events."""
-        kept: Resource = {key: event.resource[key] for key in ("id", "created", "iCalUID") if key in event.resource}
-        return self.put_event(calendar, {**kept, "status": "cancelled"})
+        kept = ("id", "created", "iCalUID", "recurringEventId", "originalStartTime")
+        identity = {key: event.resource[key] for key in kept if key in event.resource}
+        return self.put_event(calendar, {**identity, "status": "cancelled"}, was_series=event.series is not None)
 
     def delete_calendar(self, account: Account, calendar: CalendarRecord) -> None:
         """Turn a calendar into a tombstone of the calendar list and forget its events."""
         self.put_calendar(account, {**calendar.entry, "deleted": True})
-        calendar.events.clear()
+        for held in (calendar.events, calendar.exceptions, calendar.retired):
+            held.clear()
+
+    def _retire(self, calendar: CalendarRecord, former: EventRecord | None, record: EventRecord) -> None:
+        """Keep a tombstone of each instance that is no more, and cancel the exceptions among them."""
+        series = record.series
+        now = {series.instance_id(start) for start in series.starts()} if series is not None else set()
+        if former is not None and former.series is not None:
+            for start in former.series.starts():
+                instance = former.series.instance(start)
+                if instance["id"] not in now:
+                    kept = {key: instance[key] for key in ("kind", "id", "recurringEventId", "originalStartTime")}
+                    tombstone = {**kept, "status": "cancelled", "etag": record.resource["etag"]}
+                    calendar.retired[instance["id"]] = EventRecord(tombstone, record.version)
+        gone = calendar.exceptions.get(record.id, set())
+        for event_id in [*now, *gone]:
+            calendar.retired.pop(event_id, None)
+        for exception in list(calendar.exceptions_of(record.id)):
+            start = moment(exception.resource["originalStartTime"])
+            if not exception.deleted and not (series is not None and series.occurs(start)):
+                self.delete_event(calendar, exception)
 
     def _etag(self) -> str:
         return f'"{self.instance}{self.version:012d}"'

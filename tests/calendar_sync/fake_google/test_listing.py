@@ -116,6 +116,26 @@ def test_parameters_a_sync_token_forbids_are_400(api, events, name):
     assert answer.status_code == 400
 
 
+def test_a_sync_token_forbids_to_hide_what_was_deleted(api, control, calendar_ids, events):
+    """ShowDeleted may be true, which changes nothing, but not false."""
+    token = all_pages(api, *events)[-1]["nextSyncToken"]
+    deleted = control.mutate(calendar_ids[0], delete=1)["deleted"]
+
+    assert api("GET", *events, syncToken=token, showDeleted="false").status_code == 400
+    assert [item["id"] for item in api("GET", *events, syncToken=token, showDeleted="true").json()["items"]] == deleted
+
+
+def test_a_full_listing_has_tombstones_on_request(api, control, calendar_ids, events):
+    """showDeleted, and updatedMin for what was deleted since, as Google documents."""
+    before = api("GET", *events).json()["items"]
+    (deleted,) = control.mutate(calendar_ids[0], delete=1)["deleted"]
+    updated = api("GET", *events, deleted).json()["updated"]
+
+    assert deleted not in {item["id"] for item in api("GET", *events).json()["items"]}
+    assert len(api("GET", *events, showDeleted="true").json()["items"]) == len(before)
+    assert deleted in {item["id"] for item in api("GET", *events, updatedMin=updated).json()["items"]}
+
+
 @pytest.mark.parametrize("size", ["0", "-1", "many", "１"])
 def test_a_bad_page_size_is_400(api, events, size):
     """MaxResults has to be a positive ASCII integer."""
