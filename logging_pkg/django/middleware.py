@@ -21,7 +21,7 @@ from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
 from logging_pkg.conf import Settings
-from logging_pkg.context import REQUEST_ATTRIBUTE, activate, active, carry_context, current_span
+from logging_pkg.context import REQUEST_ATTRIBUTE, activate, carry_context, current_span
 from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
@@ -142,10 +142,10 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
 
 def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
     watch.responded()
-    header = conf.settings().correlation_header
+    header, span = conf.settings().correlation_header, watch.span
     if header:
         # Two ASCII words: nothing to convert, and no exception to catch for a header that is not there.
-        response.headers._store.setdefault(header.lower(), (header, watch.span.correlation_id))
+        response.headers._store.setdefault(header.lower(), (header, span.correlation_id))
     if not response.streaming:
         # The server strips the body of an answer to HEAD.
         size = 0 if request.method == "HEAD" else len(response.content)  # type: ignore[attr-defined]
@@ -159,8 +159,9 @@ def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpRes
         response._iterator = wrapped  # type: ignore[attr-defined]
     closers = response._resource_closers  # type: ignore[attr-defined]
     # What the body does when it is closed half-way (a rollback, a query in `finally`) is the request's.
-    with active(watch.span):
-        closers[:] = [carry_context(closer) for closer in closers]
+    previous = activate(span)
+    closers[:] = [carry_context(closer) for closer in closers]
+    activate(previous)
     # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
     closers.append(stream.closed)
 
@@ -174,6 +175,7 @@ class _Stream:
 
     def __init__(self, watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
         self._watch = watch
+        self._span = watch.span
         self._request = request
         self._response = response
         self._bytes = 0
@@ -181,7 +183,7 @@ class _Stream:
     def watch(self, inner: Any) -> Iterator[Any]:
         iterator = iter(inner)
         while True:
-            previous = activate(self._watch.span)
+            previous = activate(self._span)
             try:
                 chunk = next(iterator)
                 self._count(chunk)
@@ -202,7 +204,7 @@ class _Stream:
     async def watch_async(self, inner: Any) -> AsyncIterator[Any]:
         iterator = aiter(inner)
         while True:
-            previous = activate(self._watch.span)
+            previous = activate(self._span)
             try:
                 chunk = await anext(iterator)
                 self._count(chunk)

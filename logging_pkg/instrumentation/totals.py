@@ -144,8 +144,10 @@ class Totals:
     #: Detail events left out by sampling.
     details_dropped = 0
     has_repeated = False
-    #: What watching cost within this unit, as far as it is measured; written without the lock, so nearly exact.
+    #: What watching the caches cost within this unit; written without the lock, so nearly exact.
     overhead_nanoseconds = 0
+    #: What watching its first query cost. It stands for all of them: each reading of the clock would cost as well.
+    query_overhead: int | None = None
     #: Set once the request's event has been written: from then on everything counts as late.
     ended: Ended | None = None
 
@@ -202,6 +204,17 @@ class Totals:
                 database.nanoseconds += nanoseconds
                 database.duplicates += is_duplicate
             totals = totals.parent
+
+    def note_query_overhead(self, nanoseconds: int) -> None:
+        """Keep what watching the first query cost, here and in the enclosing units that had none yet."""
+        totals: Totals | None = self
+        while totals is not None and totals.query_overhead is None:
+            totals.query_overhead = nanoseconds
+            totals = totals.parent
+
+    def watching_nanoseconds(self, query_count: int) -> int:
+        """What watching its caches and so many queries has cost within this unit."""
+        return self.overhead_nanoseconds + (self.query_overhead or 0) * query_count
 
     def add_transaction(self, alias: str, vendor: str, *, committed: bool, nanoseconds: int) -> None:
         """Count one finished transaction and the time it was open, here and in every enclosing unit."""

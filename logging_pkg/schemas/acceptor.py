@@ -31,6 +31,7 @@ _KINDS: Mapping[type, frozenset[str]] = {
     list: frozenset({"array"}),
     dict: frozenset({"object"}),
 }
+_FROM_ZERO: Mapping[str, Any] = {"minimum": 0}
 #: Shapes remembered per event; each optional or nullable field may double them, so a schema of many asks for the rest.
 MAX_SHAPES = 64
 
@@ -93,11 +94,23 @@ def _check_of(
         return None
     tests: list[str] = []
     constants: dict[str, Any] = {}
+    counts: list[str] = []
+    floats: list[str] = []
     for number, (name, kind) in enumerate(zip(names, types, strict=True)):
-        test = properties[name].test(kind, f"x{number}", f"c{number}", constants)
+        variable = f"x{number}"
+        test = properties[name].test(kind, variable, f"c{number}", constants)
         if test is None:
             return None
-        tests.append(test)
+        if test == _range(variable, _FROM_ZERO, is_float=kind is float):
+            counts.append(variable)
+            floats += [variable] if kind is float else []
+        else:
+            tests.append(test)
+    # Most values are numbers from 0: together they cost one call. A sum with NaN is less than nothing.
+    if counts:
+        tests.append(f"min({', '.join(counts)}, 0) == 0")
+    if floats:
+        tests.append(f"{' + '.join(floats)} < 1e999")
     return _function([f"x{number}" for number in range(len(names))], tests, constants)
 
 

@@ -88,6 +88,16 @@ def differences(values: Sequence[float], baseline: Sequence[float]) -> Spread:
     return Spread.of(a - b for a, b in zip(values, baseline, strict=True))
 
 
+def undisturbed(values: Sequence[float]) -> float:
+    """The mean of the fastest tenth of the rounds.
+
+    CPU time is a thing's own and what the machine's other users add to it by driving its data out of the caches they
+    share. The second part is never less than nothing, and comes and goes: the fastest rounds have the least of it.
+    """
+    fastest = sorted(values)[: max(1, len(values) // 10)]
+    return statistics.fmean(fastest)
+
+
 def show(rows: Sequence[Row], title: str) -> None:
     """Print rows as a table."""
     table = Table(title=title, title_justify="left", title_style="bold")

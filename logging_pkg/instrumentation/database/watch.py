@@ -71,7 +71,10 @@ def _watcher(connection: Any) -> _Watch:
             try:
                 if not connection.autocommit and transaction.opened is None:
                     transaction.ran(started)
-                shape = shapes.get(sql) if type(sql) is str else None
+                try:
+                    shape = shapes.get(sql)
+                except TypeError:  # a composed statement of psycopg has no hash
+                    shape = None
                 if shape is None:
                     shape = shape_of(text_of(sql, connection.connection), vendor)
                 if shape:
@@ -86,10 +89,8 @@ def _watcher(connection: Any) -> _Watch:
                         totals.add_query(alias, vendor, shape, nanoseconds)
                         if nanoseconds > totals.slow_query_nanoseconds:
                             _found_slow(connection, sql, params, many, context, nanoseconds, totals)
-                        cost = _clock() - ended
-                        while totals is not None:
-                            totals.overhead_nanoseconds += cost
-                            totals = totals.parent
+                        if totals.query_overhead is None:
+                            totals.note_query_overhead(_clock() - ended)
             except Exception:
                 with faults_kept_in():
                     raise

@@ -23,6 +23,7 @@ from logging_pkg.context import (
     new_correlation_id,
     parse_correlation_id,
     parse_traceparent,
+    start_root_span,
     start_span,
 )
 from logging_pkg.events.stacks import describe_exception
@@ -32,6 +33,7 @@ from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.request.watchdog import in_flight
 from logging_pkg.instrumentation.totals import Ended, Totals, unattributed
 
+_STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _clock = time.perf_counter_ns
@@ -65,15 +67,17 @@ class RequestWatch:
         self.entered = _clock()
         self.method = method if method in _METHODS else "OTHER"
         self.route = route
-        self.totals = RequestTotals(route=route)
-        correlation_id, parent = remote
-        if correlation_id is None and current_unit() is None:
-            correlation_id = new_correlation_id()
-        # Else a request served inside another unit (the test client, an internal call) belongs to that one.
-        self.span: Span = start_span(
-            "request", totals=self.totals, correlation_id=correlation_id, parent_span_id=parent
-        )
+        self.totals = totals = RequestTotals(None, route)
         self._unattributed = unattributed.query_count
+        self.span: Span
+        if remote is NO_REMOTE_PARENT and current_unit() is None:
+            self.span = start_root_span("request", totals)
+        else:
+            # A request served inside another unit (the test client, an internal call) belongs to that one.
+            correlation_id, parent = remote
+            if correlation_id is None and current_unit() is None:
+                correlation_id = new_correlation_id()
+            self.span = start_span("request", totals=totals, correlation_id=correlation_id, parent_span_id=parent)
 
     def started(self, task: asyncio.Task[Any] | None = None) -> None:
         """The view chain is about to run, in this thread or in this task: what passed until now was ours."""
@@ -108,12 +112,12 @@ class RequestWatch:
             status = 500  # no HTTP status, though Django lets a view set it
         settings = conf.settings()
         elapsed_ms = milliseconds(ended - self.entered)
-        outcome = outcome or _outcome_of(status)
-        route = self.route()
+        if outcome is None:
+            outcome = "server_error" if status >= 500 else "client_error" if status >= 400 else "ok"
         slow_ms = settings.slow_request_threshold_ms
         is_slow = slow_ms is not None and elapsed_ms > slow_ms
         is_error = int(outcome == "server_error")
-        totals, span = self.totals, self.span
+        route, totals, span = self.route(), self.totals, self.span
         is_first = totals.end(
             Ended(
                 ended,
@@ -154,7 +158,7 @@ class RequestWatch:
             "route": route,
             "path": path or route,
             "status_code": status,
-            "status_class": f"{status // 100}xx",
+            "status_class": _STATUS_CLASSES[status // 100],
             "outcome": outcome,
             "response_time_ms": elapsed_ms,
             "time_to_first_byte_ms": milliseconds((self._first_byte or ended) - self.entered),
@@ -176,9 +180,8 @@ class RequestWatch:
         }
         if error is not None:
             fields["error_type"], fields["error_stack"] = describe_exception(error)
-        fields["instrumentation_us"] = round(
-            (self._overhead + totals.overhead_nanoseconds + _clock() - ended) / 1000, 1
-        )
+        watching = totals.watching_nanoseconds(databases["query_count"])
+        fields["instrumentation_us"] = (self._overhead + watching + _clock() - ended) // 100 / 10
         emit_safely("http.request_finished", fields, span)
         # The request holds the span, the span the totals: what leads back from there would keep the request, its
         # response and the frames of its exception until the garbage collector finds the circle.
@@ -214,12 +217,6 @@ def _is_trusted(peer: str, sources: tuple[str, ...]) -> bool:
     # A server that listens on IPv6 for both reports an IPv4 peer as ::ffff:10.0.0.1.
     address = getattr(address, "ipv4_mapped", None) or address
     return any(address in ip_network(source) for source in sources)
-
-
-def _outcome_of(status: int) -> str:
-    if status >= 500:
-        return "server_error"
-    return "client_error" if status >= 400 else "ok"
 
 
 def _apdex(elapsed_ms: float, threshold_ms: float, is_error: int) -> float:
