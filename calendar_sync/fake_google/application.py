@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from calendar_sync.fake_google import routes
+from calendar_sync.fake_google import batch, routes
 from calendar_sync.fake_google.call import Call
 from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.errors import invalid_credentials, not_found
@@ -31,6 +31,7 @@ class _Progress:
     account: Account | None = None
     quota_units: int = 0
     fault: Fault | None = None
+    part_count: int | None = None
 
 
 class FakeGoogle:
@@ -92,32 +93,81 @@ class FakeGoogle:
                 },
                 correlation_id=correlation_id,
                 attempt_id=attempt_id,
+                part_count=progress.part_count,
             )
         )
         return response
 
     def _answer(self, request: Request, route: routes.Route, progress: _Progress) -> Response | None:
+        if route.name == routes.BATCH:
+            return self._batch(request, progress)
+        return self._call(request, route, progress)
+
+    def _call(
+        self,
+        request: Request,
+        route: routes.Route,
+        progress: _Progress,
+        *,
+        scope: str = "single",
+        performs: bool = True,
+    ) -> Response | None:
+        """Admit one request and perform it; without `performs` it is admitted and counted only."""
         if route.operation is None:
             raise not_found()
-        account = self._authenticate(request)
-        progress.account = account
-        fault = self.faults.next_for(Target(route.name, account.id, request.query, request.headers))
+        account = progress.account = self._authenticate(request)
+        target = Target(route.name, account.id, request.query, request.headers, scope)
+        fault = self.faults.next_for(target) if performs else None
         if fault is not None and fault.kind in REFUSALS:
             raise fault.error()
         self.quota.take(_project(request), account.id)
-        progress.quota_units = 1
+        progress.quota_units += 1
         if fault is not None:
             if fault.kind not in CONNECTION:
                 raise fault.error()
             progress.fault = fault
-            if fault.kind == "drop":
-                return None
+        if not performs or (fault is not None and fault.kind == "drop"):
+            return None
         with self.store.lock:
             return route.operation(Call(self.store, account, request, route.path))
 
-    def _authenticate(self, request: Request) -> Account:
+    def _batch(self, request: Request, progress: _Progress) -> Response:
+        """Each part is authenticated, counted and answered on its own; the connection is the batch's."""
+        parts = batch.parse(request)
+        progress.part_count = len(parts)
+        largest = self.quota.limits.parts_per_batch
+        if largest is not None and len(parts) > largest:
+            message = f"The batch has {len(parts)} requests; at most {largest} are allowed."
+            raise ApiError(400, "badRequest", message)
+        accounts = {account.id: account for part in parts if (account := self._account(part.request)) is not None}
+        progress.account = next(iter(accounts.values())) if len(accounts) == 1 else None
+        account_id = progress.account.id if progress.account else None
+        fault = self.faults.next_for(Target(routes.BATCH, account_id, request.query, request.headers, "batch"))
+        if fault is not None and fault.kind in REFUSALS:
+            raise fault.error()
+        performs = fault is None or fault.kind in {"drop_after", "stale"}
+        answers = [(part, self._part(part.request, progress, performs=performs)) for part in parts]
+        if fault is not None:
+            if fault.kind not in CONNECTION:
+                raise fault.error()
+            progress.fault = fault
+        return batch.answer(answers)
+
+    def _part(self, request: Request, progress: _Progress, *, performs: bool) -> Response:
+        own = _Progress()
+        try:
+            response = self._call(request, routes.find(request), own, scope="part", performs=performs)
+        except ApiError as error:
+            response = error.response()
+        progress.quota_units += own.quota_units
+        return response or Response(204)
+
+    def _account(self, request: Request) -> Account | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        account = self.store.account_for_token(token) if scheme.lower() == "bearer" else None
+        return self.store.account_for_token(token) if scheme.lower() == "bearer" else None
+
+    def _authenticate(self, request: Request) -> Account:
+        account = self._account(request)
         if account is None:
             raise invalid_credentials()
         return account

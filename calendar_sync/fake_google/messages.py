@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 # A resource of the API, as its JSON object.
 Resource = dict[str, Any]
@@ -37,9 +38,18 @@ class Request:
         return value
 
 
+def split_target(target: str) -> tuple[str, dict[str, str]]:
+    """The path of a request's target, still percent-encoded, and the first value of each query parameter."""
+    parts = urlsplit(target)
+    query: dict[str, str] = {}
+    for key, value in parse_qsl(parts.query, keep_blank_values=True):
+        query.setdefault(key, value)
+    return parts.path, query
+
+
 @dataclass(frozen=True)
 class Response:
-    """One answer: `body` is serialised as JSON, None is an empty body.
+    """One answer: `body` is bytes, or is serialised as JSON; None is an empty body.
 
     `closes_connection`: the connection ends after it, without the answer saying so.
     """
@@ -47,10 +57,13 @@ class Response:
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=UTF-8"
     closes_connection: bool = False
 
     def encoded(self) -> bytes:
-        """The body's bytes (UTF-8 JSON), empty for None."""
+        """The body's bytes (UTF-8 JSON unless they are bytes already), empty for None."""
+        if isinstance(self.body, bytes):
+            return self.body
         return b"" if self.body is None else json.dumps(self.body, ensure_ascii=False).encode()
 
 

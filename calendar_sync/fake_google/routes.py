@@ -45,8 +45,14 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], str, Operation], ...] = (
 )
 
 
+BATCH = "batch"
+_BATCH_PATH = re.compile(r"/batch(?:/calendar/v3)?")
+
+
 def find(request: Request) -> Route:
-    """The request's route; `unknown` without an operation when there is none."""
+    """The request's route; BATCH for a batch, `unknown` when there is none, both without an operation."""
+    if request.method == "POST" and _BATCH_PATH.fullmatch(request.path):
+        return Route(BATCH, None, {})
     for method, pattern, name, operation in _ROUTES:
         match = pattern.fullmatch(request.path) if method == request.method else None
         if match is not None:

@@ -11,11 +11,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from calendar_sync.fake_google.application import FakeGoogle
 from calendar_sync.fake_google.control import PREFIX, Control
-from calendar_sync.fake_google.messages import Request, Response
+from calendar_sync.fake_google.messages import Request, Response, split_target
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -96,12 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(Response(413, {"error": {"code": 413, "message": "Request Entity Too Large"}}))
             return
-        parts = urlsplit(self.path)
-        query: dict[str, str] = {}
-        for key, value in parse_qsl(parts.query, keep_blank_values=True):
-            query.setdefault(key, value)
+        path, query = split_target(self.path)
         headers = {key.lower(): value for key, value in self.headers.items()}
-        request = Request(self.command, parts.path, query, headers, self.rfile.read(length))
+        request = Request(self.command, path, query, headers, self.rfile.read(length))
         if request.path.startswith(PREFIX):
             self._send(self.control.handle(request))
             return
@@ -119,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = response.encoded()
         self.send_response(response.status)
         if response.status != 204:
-            self.send_header("Content-Type", "application/json; charset=UTF-8")
+            self.send_header("Content-Type", response.content_type)
             self.send_header("Content-Length", str(len(body)))
         for name, value in response.headers.items():
             self.send_header(name, value)
