@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from calendar_sync.fake_google import batch, routes
+from calendar_sync.fake_google import batch, oauth, routes
 from calendar_sync.fake_google.call import Call
 from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.errors import invalid_credentials, not_found
 from calendar_sync.fake_google.faults import CONNECTION, REFUSALS, Fault, Faults, Target
+from calendar_sync.fake_google.grants import LIFETIME_S, Grants
 from calendar_sync.fake_google.ledger import Entry, Ledger, trace_ids
 from calendar_sync.fake_google.messages import ApiError, Request, Response
 from calendar_sync.fake_google.quota import Quota, QuotaLimits
@@ -38,18 +39,25 @@ class FakeGoogle:
     """The whole server but for HTTP. Thread-safe; `reset` seeds it afresh."""
 
     def __init__(
-        self, seed: SeedOptions | None = None, limits: QuotaLimits | None = None, clock: Clock | None = None
+        self,
+        seed: SeedOptions | None = None,
+        limits: QuotaLimits | None = None,
+        clock: Clock | None = None,
+        *,
+        token_lifetime_s: float = LIFETIME_S,
     ) -> None:
         self.seed = seed or SeedOptions()
         self.clock = clock or Clock()
         self.store = seeded_store(self.seed, self.clock)
+        self.grants = Grants(self.store.accounts.values(), self.clock, token_lifetime_s)
         self.quota = Quota(limits or QuotaLimits(), self.clock)
         self.faults = Faults()
         self.ledger = Ledger()
 
     def reset(self) -> None:
-        """Seed the data again and forget faults, usage and the ledger; all sync tokens given out so far expire."""
+        """Seed the data again and forget faults, usage, issued tokens and the ledger; all sync tokens so far expire."""
         self.store = seeded_store(self.seed, self.clock)
+        self.grants = Grants(self.store.accounts.values(), self.clock, self.grants.lifetime_s)
         self.quota = Quota(self.quota.limits, self.clock)
         self.faults.clear()
         self.ledger.clear()
@@ -101,6 +109,8 @@ class FakeGoogle:
     def _answer(self, request: Request, route: routes.Route, progress: _Progress) -> Response | None:
         if route.name == routes.BATCH:
             return self._batch(request, progress)
+        if route.name in {routes.TOKEN, routes.REVOKE}:
+            return self._oauth(request, route, progress)
         return self._call(request, route, progress)
 
     def _call(
@@ -162,9 +172,20 @@ class FakeGoogle:
         progress.quota_units += own.quota_units
         return response or Response(204)
 
+    def _oauth(self, request: Request, route: routes.Route, progress: _Progress) -> Response | None:
+        account = progress.account = oauth.account_of(request, self.grants)
+        fault = self.faults.next_for(Target(route.name, account.id if account else None))
+        if fault is not None:
+            if fault.kind not in CONNECTION:
+                raise oauth.OAuthError.like(fault.error())
+            progress.fault = fault
+            if fault.kind == "drop":
+                return None
+        return (oauth.token if route.name == routes.TOKEN else oauth.revoke)(request, self.grants)
+
     def _account(self, request: Request) -> Account | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return self.store.account_for_token(token) if scheme.lower() == "bearer" else None
+        return self.grants.account_for(token) if scheme.lower() == "bearer" else None
 
     def _authenticate(self, request: Request) -> Account:
         account = self._account(request)

@@ -41,6 +41,10 @@ class Control:
             ("POST", "latency"): self._latency,
             ("POST", "quota"): self._quota,
             ("POST", "expire-sync-tokens"): self._expire,
+            ("POST", "expire-access-tokens"): self._expire_access_tokens,
+            ("POST", "token-lifetime"): self._token_lifetime,
+            ("POST", "revoke"): self._revoke,
+            ("POST", "grant"): self._grant,
             ("POST", "mutate"): self._mutate,
             ("POST", "calendars"): self._add_calendar,
             ("DELETE", "calendars"): self._delete_calendar,
@@ -67,6 +71,8 @@ class Control:
                     "id": account.id,
                     "email": account.email,
                     "token": account.token,
+                    "refresh_token": account.refresh_token,
+                    "revoked": self._app.grants.is_revoked(account),
                     "calendars": [
                         {"id": calendar.id, "summary": calendar.entry["summary"], "events": len(calendar.live_events())}
                         for calendar in account.calendars.values()
@@ -135,7 +141,7 @@ class Control:
                 self._find(body["calendar"])[1].token_epoch += 1
                 return {"expired": 1}
             accounts = (
-                [self._app.store.accounts[body["account"]]] if "account" in body else self._app.store.accounts.values()
+                [self._app.store.account(body["account"])] if "account" in body else self._app.store.accounts.values()
             )
             expired = 0
             for account in accounts:
@@ -144,6 +150,32 @@ class Control:
                     calendar.token_epoch += 1
                 expired += 1 + len(account.calendars)
             return {"expired": expired}
+
+    def _expire_access_tokens(self, request: Request) -> Resource:
+        """The issued access tokens of one account (`account`) or of all; those the accounts started with stay."""
+        account_id = request.json().get("account")
+        account = None if account_id is None else self._app.store.account(account_id)
+        return {"expired": self._app.grants.expire(account)}
+
+    def _token_lifetime(self, request: Request) -> Resource:
+        """How long access tokens issued from now on live (`seconds`)."""
+        seconds = float(request.json()["seconds"])
+        if not seconds > 0:
+            raise ValueError(f"seconds {seconds:g}: expected more than 0")
+        self._app.grants.lifetime_s = seconds
+        return {"seconds": seconds}
+
+    def _revoke(self, request: Request) -> Resource:
+        """Every token of an account stops working: 401 at the API, invalid_grant at the token endpoint."""
+        account = self._app.store.account(request.json()["account"])
+        self._app.grants.revoke(account)
+        return {"revoked": account.id}
+
+    def _grant(self, request: Request) -> Resource:
+        """The tokens a revoked account started with work again."""
+        account = self._app.store.account(request.json()["account"])
+        self._app.grants.grant(account)
+        return {"granted": account.id}
 
     def _mutate(self, request: Request) -> Resource:
         """Add, change and delete events of a calendar, as if somebody had done so in Google Calendar.
@@ -182,7 +214,7 @@ class Control:
         """An empty calendar for `account`: `id`, `summary` and any other field of a list entry."""
         body = request.json()
         with self._app.store.lock:
-            account = self._app.store.accounts[body.pop("account")]
+            account = self._app.store.account(body.pop("account"))
             defaults = {"timeZone": "UTC", "accessRole": "owner", "backgroundColor": "#9fc6e7", "selected": True}
             entry = {**defaults, "summary": body["id"], **body}
             if entry["accessRole"] not in ACCESS_ROLES:

@@ -31,7 +31,7 @@ class ControlClient:
         self._timeout_s = timeout_s
 
     def state(self) -> Resource:
-        """Accounts with tokens and calendars, quota limits and use (window and day), pending faults, ledger counts."""
+        """Accounts with tokens and calendars, quota limits and use (window and day), faults, ledger counts."""
         return self._call("GET", "state")
 
     def reset(self) -> None:
@@ -65,6 +65,22 @@ class ControlClient:
         """Make the next sync with a token of that calendar, that account, or any, answer 410."""
         chosen = {"calendar": calendar, "account": account}
         self._call("POST", "expire-sync-tokens", {key: value for key, value in chosen.items() if value is not None})
+
+    def revoke(self, account: str) -> None:
+        """Make every token of an account stop working, its refresh token included."""
+        self._call("POST", "revoke", {"account": account})
+
+    def grant(self, account: str) -> None:
+        """Let a revoked account's first tokens work again."""
+        self._call("POST", "grant", {"account": account})
+
+    def expire_access_tokens(self, account: str | None = None) -> None:
+        """End the access tokens issued for refresh tokens, of one account or of all."""
+        self._call("POST", "expire-access-tokens", {"account": account})
+
+    def set_token_lifetime(self, seconds: float) -> None:
+        """Say how long access tokens issued from now on live, in seconds."""
+        self._call("POST", "token-lifetime", {"seconds": seconds})
 
     def mutate(self, calendar: str, *, add: int = 0, change: int = 0, delete: int = 0) -> Resource:
         """Add, change, delete events; returns their IDs under `added`, `changed`, `deleted`."""

@@ -94,10 +94,11 @@ class CalendarRecord:
 
 @dataclass
 class Account:
-    """A Google account: who it is, its bearer token, its calendars."""
+    """A Google account: who it is, its access token that does not expire, its refresh token, its calendars."""
 
     id: str
     email: str
     token: str
+    refresh_token: str
     calendars: dict[str, CalendarRecord] = field(default_factory=dict)
     token_epoch: int = 1

@@ -46,13 +46,16 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], str, Operation], ...] = (
 
 
 BATCH = "batch"
-_BATCH_PATH = re.compile(r"/batch(?:/calendar/v3)?")
+TOKEN = "oauth2.token"
+REVOKE = "oauth2.revoke"
+# What is no operation of the Calendar API.
+_BESIDE = {"/batch/calendar/v3": BATCH, "/batch": BATCH, "/token": TOKEN, "/revoke": REVOKE}
 
 
 def find(request: Request) -> Route:
-    """The request's route; BATCH for a batch, `unknown` when there is none, both without an operation."""
-    if request.method == "POST" and _BATCH_PATH.fullmatch(request.path):
-        return Route(BATCH, None, {})
+    """The request's route. BATCH, TOKEN, REVOKE and `unknown`, when there is none, are without an operation."""
+    if request.method == "POST" and request.path in _BESIDE:
+        return Route(_BESIDE[request.path], None, {})
     for method, pattern, name, operation in _ROUTES:
         match = pattern.fullmatch(request.path) if method == request.method else None
         if match is not None:

@@ -66,7 +66,14 @@ def demo_accounts(count: int) -> list[Account]:
     accounts = []
     for index in range(count):
         name = _NAMES[index % len(_NAMES)] + (str(index // len(_NAMES) + 1) if index >= len(_NAMES) else "")
-        accounts.append(Account(id=f"1000{index + 1:017d}", email=f"{name}@example.com", token=f"fake-token-{name}"))
+        accounts.append(
+            Account(
+                id=f"1000{index + 1:017d}",
+                email=f"{name}@example.com",
+                token=f"fake-token-{name}",
+                refresh_token=f"fake-refresh-{name}",
+            )
+        )
     return accounts
 
 

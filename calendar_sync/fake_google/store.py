@@ -29,12 +29,13 @@ class Store:
         self.instance = secrets.token_hex(4)
         self.version = 0
         self.accounts = {account.id: account for account in accounts}
-        self._by_token = {account.token: account for account in self.accounts.values()}
         self._clock = clock or Clock()
 
-    def account_for_token(self, token: str) -> Account | None:
-        """The account a bearer token belongs to; None when the token is unknown."""
-        return self._by_token.get(token)
+    def account(self, account_id: str) -> Account:
+        """The account of an ID; raises ValueError when there is none."""
+        if account_id not in self.accounts:
+            raise ValueError(f"account {account_id!r}: no such account; expected one of {', '.join(self.accounts)}")
+        return self.accounts[account_id]
 
     def calendar(self, account: Account, calendar_id: str) -> CalendarRecord:
         """The account's live calendar (`primary` is its first); raises ApiError 404."""
