@@ -2,7 +2,7 @@
 
 In: a parsed request.
 Out: a response, or None where the connection is to be dropped; one ledger entry per API request.
-Never: HTTP parsing, threads of its own.
+Never: HTTP parsing; no thread of its own but the one that delivers notifications.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from calendar_sync.fake_google import batch, oauth, routes
 from calendar_sync.fake_google.call import Call
+from calendar_sync.fake_google.channels import Channels
 from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.errors import invalid_credentials, not_found
 from calendar_sync.fake_google.faults import CONNECTION, REFUSALS, Fault, Faults, Target
@@ -51,16 +52,24 @@ class FakeGoogle:
         self.store = seeded_store(self.seed, self.clock)
         self.grants = Grants(self.store.accounts.values(), self.clock, token_lifetime_s)
         self.quota = Quota(limits or QuotaLimits(), self.clock)
+        self.channels = Channels(self.clock)
         self.faults = Faults()
         self.ledger = Ledger()
+        self.store.on_change = self.channels.notify
 
     def reset(self) -> None:
-        """Seed the data again and forget faults, usage, issued tokens and the ledger; all sync tokens so far expire."""
+        """Seed the data again; forget faults, usage, issued tokens, channels and ledger; all sync tokens expire."""
+        self.channels.clear()
         self.store = seeded_store(self.seed, self.clock)
+        self.store.on_change = self.channels.notify
         self.grants = Grants(self.store.accounts.values(), self.clock, self.grants.lifetime_s)
         self.quota = Quota(self.quota.limits, self.clock)
         self.faults.clear()
         self.ledger.clear()
+
+    def close(self) -> None:
+        """End what runs in the background: the delivery of notifications, and with it every channel."""
+        self.channels.clear()
 
     def handle(self, request: Request) -> Response | None:
         """Answer one API request; None means: close the connection without an answer."""
@@ -139,7 +148,7 @@ class FakeGoogle:
         if not performs or (fault is not None and fault.kind == "drop"):
             return None
         with self.store.lock:
-            return route.operation(Call(self.store, account, request, route.path))
+            return route.operation(Call(self.store, account, request, route.path, self.channels))
 
     def _batch(self, request: Request, progress: _Progress) -> Response:
         """Each part is authenticated, counted and answered on its own; the connection is the batch's."""

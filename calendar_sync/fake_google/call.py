@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from calendar_sync.fake_google.channels import Channels
 from calendar_sync.fake_google.errors import invalid_parameter, precondition_failed
 from calendar_sync.fake_google.messages import ApiError, Request, Resource, Response
 from calendar_sync.fake_google.records import Account, CalendarRecord
@@ -30,6 +31,7 @@ class Call:
     account: Account
     request: Request
     path: Mapping[str, str]
+    channels: Channels
 
     @property
     def query(self) -> Mapping[str, str]:

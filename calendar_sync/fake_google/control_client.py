@@ -8,6 +8,7 @@ Never: API requests; those are the real client's.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.error import HTTPError
@@ -98,6 +99,22 @@ class ControlClient:
         """Every live event of a calendar: the truth a local copy must equal."""
         items: list[Resource] = self._call("GET", f"events?{urlencode({'calendar': calendar})}")["items"]
         return items
+
+    def channels(self) -> list[Resource]:
+        """Notification channels: id, account, address, active, expiration (ms), and counts of their messages."""
+        channels: list[Resource] = self._call("GET", "channels")["channels"]
+        return channels
+
+    def wait_for_notifications(self, timeout_s: float = 10.0) -> list[Resource]:
+        """Wait until no notification is to be delivered any more; returns the channels. Raises TimeoutError."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            channels = self.channels()
+            if not any(channel["pending"] for channel in channels):
+                return channels
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"notifications still pending after {timeout_s:g} s: {channels}")
+            time.sleep(0.01)
 
     def ledger(self, since: int = 0) -> list[Resource]:
         """The requests seen, those numbered above `since`; the fields of `ledger.Entry` and `number`."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from calendar_sync.fake_google import calendar_list, event_listing, events
+from calendar_sync.fake_google import calendar_list, event_listing, events, watch
 from calendar_sync.fake_google.call import Operation
 from calendar_sync.fake_google.messages import Request
 
@@ -31,6 +31,9 @@ _ENTRY = re.compile(r"/calendar/v3/users/me/calendarList/(?P<calendarId>[^/]+)")
 _EVENTS = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events")
 _EVENT = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events/(?P<eventId>[^/]+)")
 _INSTANCES = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events/(?P<eventId>[^/]+)/instances")
+_WATCH_LIST = re.compile(r"/calendar/v3/users/me/calendarList/watch")
+_WATCH_EVENTS = re.compile(r"/calendar/v3/calendars/(?P<calendarId>[^/]+)/events/watch")
+_STOP = re.compile(r"/calendar/v3/channels/stop")
 
 _ROUTES: tuple[tuple[str, re.Pattern[str], str, Operation], ...] = (
     ("GET", _LIST, "calendarList.list", calendar_list.list_calendars),
@@ -42,6 +45,9 @@ _ROUTES: tuple[tuple[str, re.Pattern[str], str, Operation], ...] = (
     ("PATCH", _EVENT, "events.patch", events.patch_event),
     ("PUT", _EVENT, "events.update", events.update_event),
     ("DELETE", _EVENT, "events.delete", events.delete_event),
+    ("POST", _WATCH_LIST, "calendarList.watch", watch.watch_calendar_list),
+    ("POST", _WATCH_EVENTS, "events.watch", watch.watch_events),
+    ("POST", _STOP, "channels.stop", watch.stop_channel),
 )
 
 

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from calendar_sync.fake_google.application import FakeGoogle
-from calendar_sync.fake_google.control import PREFIX, Control
+from calendar_sync.fake_google.control import Control
+from calendar_sync.fake_google.control_data import PREFIX
 from calendar_sync.fake_google.messages import Request, Response, split_target
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -52,11 +53,12 @@ class FakeGoogleServer:
         self._http.serve_forever(poll_interval=0.05)
 
     def stop(self) -> None:
-        """Stop serving and close the listening socket; returns when both are done."""
+        """Stop serving, close the listening socket and end the application's thread; returns when all is done."""
         self._http.shutdown()
         self._http.server_close()
         if self._thread.is_alive():
             self._thread.join()
+        self.application.close()
 
     def __enter__(self) -> Self:
         self.start()

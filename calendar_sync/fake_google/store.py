@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from calendar_sync.fake_google.clock import Clock
 from calendar_sync.fake_google.errors import not_found
@@ -22,6 +22,8 @@ class Store:
     """Everything the server knows. Hold `lock` around any use; each change takes the next version.
 
     `instance` is new per process and is part of every token, so that tokens of an earlier run are known to be foreign.
+    `on_change` is called after each change with the account whose list, or the calendar whose events, are others now,
+    and with what is left of them: `exists` or `not_exists`.
     """
 
     def __init__(self, accounts: Iterable[Account] = (), clock: Clock | None = None) -> None:
@@ -29,7 +31,8 @@ class Store:
         self.instance = secrets.token_hex(4)
         self.version = 0
         self.accounts = {account.id: account for account in accounts}
-        self._clock = clock or Clock()
+        self.clock = clock or Clock()
+        self.on_change: Callable[[Account | CalendarRecord, str], None] = lambda _changed, _state: None
 
     def account(self, account_id: str) -> Account:
         """The account of an ID; raises ValueError when there is none."""
@@ -64,6 +67,7 @@ class Store:
             record = account.calendars[entry["id"]] = CalendarRecord(entry, self.version)
         else:
             record.entry, record.version = entry, self.version
+        self.on_change(account, "exists")
         return record
 
     def put_event(self, calendar: CalendarRecord, resource: Resource, *, was_series: bool = False) -> EventRecord:
@@ -73,7 +77,7 @@ class Store:
         series has no more are cancelled.
         """
         self.version += 1
-        now = rfc3339(self._clock.now())
+        now = rfc3339(self.clock.now())
         resource = {
             "kind": "calendar#event",
             "status": "confirmed",
@@ -89,6 +93,7 @@ class Store:
             calendar.exceptions.setdefault(record.series_id, set()).add(record.id)
         if record.series is not None or (former is not None and former.series is not None):
             self._retire(calendar, former, record)
+        self.on_change(calendar, "exists")
         return record
 
     def delete_event(self, calendar: CalendarRecord, event: EventRecord) -> EventRecord:
@@ -102,6 +107,7 @@ class Store:
         self.put_calendar(account, {**calendar.entry, "deleted": True})
         for held in (calendar.events, calendar.exceptions, calendar.retired):
             held.clear()
+        self.on_change(calendar, "not_exists")
 
     def _retire(self, calendar: CalendarRecord, former: EventRecord | None, record: EventRecord) -> None:
         """Keep a tombstone of each instance that is no more, and cancel the exceptions among them."""

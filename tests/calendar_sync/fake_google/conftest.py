@@ -1,10 +1,11 @@
-"""The real google-api-python-client, pointed at a fake server.
+"""The real google-api-python-client, pointed at a fake server; a clock to move; a receiver of notifications.
 
-In: the `fake` fixture. Out: services. Never: a mock.
+In: the `fake` fixture. Out: services, fixtures. Never: a mock.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -16,7 +17,21 @@ import pytest
 from google.oauth2.credentials import Credentials
 from googleapiclient.discovery import build_from_document
 
-from calendar_sync.fake_google import FakeGoogleServer, demo_accounts
+from calendar_sync.fake_google import Clock, FakeGoogleServer, demo_accounts
+from tests.calendar_sync.fake_google.receiver import Receiver
+
+
+class Hands:
+    """A clock's hands, to be moved by a test."""
+
+    def __init__(self, start: dt.datetime) -> None:
+        self.at = start.timestamp()
+
+    def clock(self) -> Clock:
+        return Clock(epoch=lambda: self.at, steady=lambda: self.at)
+
+    def move_to(self, moment: dt.datetime) -> None:
+        self.at = moment.timestamp()
 
 
 def service_for(url: str, credentials: Credentials, http: httplib2.Http | None = None) -> Any:
@@ -50,3 +65,21 @@ def service(make_service: Callable[[int], Any]) -> Any:
 def reason_of(error: Any) -> tuple[int, str]:
     """Status and Google's reason of an HttpError."""
     return int(error.resp.status), error.error_details[0]["reason"]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def watch(service, calendar_ids, receiver):
+    """Watch a calendar's events."""
+
+    def make(channel_id: str = "c1", calendar: int = 0, **fields: Any) -> dict[str, Any]:
+        body = {"id": channel_id, "type": "web_hook", "address": receiver.url, **fields}
+        return dict(service.events().watch(calendarId=calendar_ids[calendar], body=body).execute())
+
+    return make

@@ -15,8 +15,7 @@ from googleapiclient.errors import HttpError
 
 from calendar_sync.fake_google import ControlClient, FakeGoogle, FakeGoogleServer, QuotaLimits, demo_accounts
 from tests.calendar_sync.conftest import SEED
-from tests.calendar_sync.fake_google.conftest import reason_of, service_for
-from tests.calendar_sync.fake_google.test_quota import Hands
+from tests.calendar_sync.fake_google.conftest import Hands, reason_of, service_for
 
 ANNA, BEN = demo_accounts(2)
 FORM = {

@@ -8,23 +8,11 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from calendar_sync.fake_google import Clock, ControlClient, FakeGoogle, FakeGoogleServer, QuotaLimits, demo_accounts
+from calendar_sync.fake_google import ControlClient, FakeGoogle, FakeGoogleServer, QuotaLimits, demo_accounts
 from calendar_sync.fake_google.messages import ApiError
 from calendar_sync.fake_google.quota import Quota
 from tests.calendar_sync.conftest import SEED
-
-
-class Hands:
-    """A clock's hands, to be moved by a test."""
-
-    def __init__(self, start: dt.datetime) -> None:
-        self.at = start.timestamp()
-
-    def clock(self) -> Clock:
-        return Clock(epoch=lambda: self.at, steady=lambda: self.at)
-
-    def move_to(self, moment: dt.datetime) -> None:
-        self.at = moment.timestamp()
+from tests.calendar_sync.fake_google.conftest import Hands
 
 
 def reason(answer: requests.Response) -> tuple[int, str]:
