@@ -1,4 +1,4 @@
-"""Google accounts of the site's users, their calendars, and the events in those.
+"""Google accounts of the site's users, their calendars, the events in those, and what syncing them needs to remember.
 
 In: what the sync engine learned from Google.
 Out: rows. Sync state (tokens, leases, last result) lives beside what it is about.
@@ -7,10 +7,17 @@ Never: rules of syncing or of display.
 
 from __future__ import annotations
 
+import datetime as dt
+import secrets
+import uuid
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, IntegerField, OuterRef, Subquery
 from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from calendar_sync.encryption import EncryptedTextField
 
 
 class SyncState(models.Model):
@@ -20,8 +27,15 @@ class SyncState(models.Model):
     """
 
     sync_token = models.TextField(blank=True, default="")
+    # Where a listing that was broken off goes on: the next page's token, and what its rows are marked with.
+    page_token = models.TextField(blank=True, default="")
+    listing = models.BigIntegerField(default=0, help_text="Number of the full listing that is, or was last, under way.")
     last_synced_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=500, blank=True, default="")
+    failures_in_a_row = models.PositiveIntegerField(default=0)
+    # A push notification asks for a sync: when, and what the sync belongs to (correlation and parent span).
+    requested_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    requested_by = models.CharField(max_length=64, blank=True, default="", help_text="W3C traceparent of the request.")
     lease_id = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
 
@@ -35,7 +49,9 @@ class GoogleAccount(SyncState):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="google_accounts")
     google_id = models.CharField(max_length=255, help_text="Google's stable ID of the account (`sub`).")
     email = models.EmailField()
-    access_token = models.TextField(help_text="Bearer token of the Calendar API.")
+    access_token = EncryptedTextField(blank=True, default="", help_text="Bearer token of the Calendar API.")
+    refresh_token = EncryptedTextField(blank=True, default="", help_text="What a new access token is had for.")
+    token_expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -44,6 +60,11 @@ class GoogleAccount(SyncState):
 
     def __str__(self) -> str:
         return self.email
+
+    def save_tokens(self) -> None:
+        """Store the tokens, and nothing else of the row, which a sync may be changing."""
+        tokens = {name: getattr(self, name) for name in ("access_token", "refresh_token", "token_expires_at")}
+        GoogleAccount.objects.filter(pk=self.pk).update(**tokens)
 
 
 class CalendarQuerySet(models.QuerySet["Calendar"]):
@@ -67,6 +88,7 @@ class Calendar(SyncState):
     time_zone = models.CharField(max_length=64, default="UTC")
     background_color = models.CharField(max_length=16, blank=True, default="")
     enabled = models.BooleanField(default=True)
+    seen_in_listing = models.BigIntegerField(default=0, help_text="The account's full listing it was in last.")
 
     # Only where the query was made `with_event_counts`.
     event_count: int
@@ -95,6 +117,7 @@ class Event(models.Model):
     ends_at = models.DateTimeField()
     all_day = models.BooleanField(default=False)
     google_updated_at = models.DateTimeField()
+    seen_in_listing = models.BigIntegerField(default=0, help_text="The calendar's full listing it was in last.")
 
     class Meta:
         ordering = ["starts_at", "pk"]
@@ -104,3 +127,50 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return self.summary
+
+
+class RequestTurn(models.Model):
+    """A quota of Google's as all processes share it: when the next request may be sent (`google.limiter`)."""
+
+    quota = models.CharField(max_length=320, primary_key=True)
+    free_at = models.FloatField(help_text="Seconds since the epoch.")
+
+    def __str__(self) -> str:
+        return self.quota
+
+
+def new_channel_token() -> str:
+    """A secret for one channel."""
+    return secrets.token_urlsafe(32)
+
+
+class PushChannel(models.Model):
+    """Where Google tells of changes to one calendar's events, or (without a calendar) to an account's list of them."""
+
+    account = models.ForeignKey(GoogleAccount, on_delete=models.CASCADE, related_name="channels")
+    calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, null=True, blank=True, related_name="channels")
+    channel_id = models.UUIDField(unique=True, default=uuid.uuid4)
+    token = models.CharField(max_length=64, default=new_channel_token, help_text="Proves that a message is Google's.")
+    resource_id = models.CharField(max_length=255, help_text="Google's name of what is watched; ends the channel.")
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.channel_id)
+
+    def expires_within(self, period: dt.timedelta) -> bool:
+        """Whether it has to be replaced soon."""
+        return self.expires_at <= timezone.now() + period
+
+
+class UserAction(models.Model):
+    """That a user did something of this kind on this day (UTC). The first makes the row, so each is counted once."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    action = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "day", "action"], name="action_once_per_user_and_day")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.day} {self.action}"

@@ -1,16 +1,18 @@
-"""What has to follow when an account is connected, changed or taken away by whatever code.
+"""What has to follow when an account is connected, changed or taken away by whatever code, or somebody signs in.
 
-In: Django's signals. Out: its user's cached dashboard forgotten.
-Never: a query. Calendars and events are changed by statements that send no signals; those who run them say so.
+In: Django's signals. Out: its user's cached dashboard forgotten; the sign-in recorded.
+Never: a query for an account. Calendars and events are changed by statements that send no signals; those who run them
+say so.
 """
 
 from typing import Any
 
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_delete, post_init, post_save
 from django.dispatch import receiver
 
 from calendar_sync.models import GoogleAccount
-from calendar_sync.services import forget_dashboard
+from calendar_sync.services import forget_dashboard, record
 
 _OWNER = "_owner_before"
 
@@ -29,3 +31,9 @@ def account_changed(instance: GoogleAccount, **_: Any) -> None:
     if before is not None and before != instance.user_id:
         forget_dashboard(before)
     vars(instance)[_OWNER] = instance.user_id
+
+
+@receiver(user_logged_in)
+def signed_in(user: Any, **_: Any) -> None:
+    """The first step of what people do here."""
+    record(user.pk, "signed_in")

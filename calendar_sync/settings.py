@@ -39,6 +39,17 @@ def _number(name: str, default: float) -> float:
         raise ImproperlyConfigured(f"{name}={text!r}: expected a number") from error
 
 
+def _secret(name: str) -> str:
+    """A secret, out of the file that NAME_FILE names, or of NAME itself."""
+    path = os.environ.get(f"{name}_FILE", "")
+    if not path:
+        return os.environ.get(name, "")
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE={path!r}: cannot be read: {error.strerror}") from error
+
+
 def _words(name: str, default: str = "") -> list[str]:
     return [word for word in os.environ.get(name, default).replace(",", " ").split() if word]
 
@@ -159,6 +170,21 @@ WHITENOISE_USE_FINDERS = True
 # Where the Google Calendar API is; a fake server's root for development, with its last slash.
 GOOGLE_CALENDAR_API_ROOT = os.environ.get("GOOGLE_CALENDAR_API_ROOT", "https://www.googleapis.com/")
 GOOGLE_PROJECT = os.environ.get("GOOGLE_PROJECT", "calendar-sync-dev")
+# OAuth: the client of the Google Cloud project, for accounts with a refresh token (docs/GOOGLE_ACCOUNTS.md).
+GOOGLE_TOKEN_URI = os.environ.get("GOOGLE_TOKEN_URI", "https://oauth2.googleapis.com/token")
+GOOGLE_CLIENT_ID = os.environ.get("GOOGLE_CLIENT_ID", "")
+GOOGLE_CLIENT_SECRET = _secret("GOOGLE_CLIENT_SECRET")
+# Tokens are stored encrypted: one key a line, the first encrypts, all decrypt. Development derives one from SECRET_KEY.
+TOKEN_ENCRYPTION_KEYS = _secret("TOKEN_ENCRYPTION_KEYS").split() or ([SECRET_KEY] if DEBUG or TESTING else [])
+# Quotas of the project, in requests; 0 is no limit. Source of the defaults: Calendar API, "Manage quotas". All
+# processes together keep within the first two; all three are told in every event of an attempt, for the alerts.
+GOOGLE_QUOTA_PER_MINUTE = int(_number("GOOGLE_QUOTA_PER_MINUTE", 10_000))
+GOOGLE_QUOTA_PER_USER_MINUTE = int(_number("GOOGLE_QUOTA_PER_USER_MINUTE", 600))
+GOOGLE_QUOTA_PER_DAY = int(_number("GOOGLE_QUOTA_PER_DAY", 1_000_000))
+# Length of Google's minute, s; only tests have reason to change it.
+GOOGLE_QUOTA_WINDOW_S = _number("GOOGLE_QUOTA_WINDOW_S", 60)
+# Where Google can reach this site (https://calendars.example.org); empty: no push notifications, only passes.
+GOOGLE_PUSH_URL = os.environ.get("GOOGLE_PUSH_URL", "")
 # Events per page: 250 is Google's own default, 2,500 its limit. Larger pages use less quota and more memory.
 GOOGLE_PAGE_SIZE = int(_number("GOOGLE_PAGE_SIZE", 250))
 GOOGLE_TIMEOUT_S = _number("GOOGLE_TIMEOUT_S", 30)
@@ -166,6 +192,8 @@ GOOGLE_MAX_ATTEMPTS = int(_number("GOOGLE_MAX_ATTEMPTS", 5))
 # Back-off before attempt n+1: up to GOOGLE_BACKOFF_BASE_S * 2^(n-1), at most GOOGLE_BACKOFF_MAX_S, seconds.
 GOOGLE_BACKOFF_BASE_S = _number("GOOGLE_BACKOFF_BASE_S", 0.5)
 GOOGLE_BACKOFF_MAX_S = _number("GOOGLE_BACKOFF_MAX_S", 32)
+# How long a person may be kept waiting for Google's quota before their sync is refused, s; a worker waits for its turn.
+GOOGLE_PATIENCE_S = _number("GOOGLE_PATIENCE_S", 10)
 # A sync that has not shown itself for so long is taken to be dead, and another may begin.
 SYNC_LEASE_S = _number("SYNC_LEASE_S", 300)
 
@@ -179,6 +207,10 @@ LOGPIPE = {
     "DIRECTORY": STATE_DIR / "logs",
     "STRICT": DEBUG or TESTING,
     "GOOGLE_PROJECT": GOOGLE_PROJECT,
+    "GOOGLE_QUOTA_PER_MINUTE": GOOGLE_QUOTA_PER_MINUTE or 10_000,
+    "GOOGLE_QUOTA_PER_USER_MINUTE": GOOGLE_QUOTA_PER_USER_MINUTE or 600,
+    "GOOGLE_QUOTA_PER_DAY": GOOGLE_QUOTA_PER_DAY or 1_000_000,
+    "USER_ACTIONS": ("signed_in", "dashboard_viewed", "account_viewed", "sync_requested", "calendar_toggled"),
     "EXCLUDED_PATHS": (f"/{STATIC_URL}*",),
     "PATH_PARAMETERS": ("account_id", "calendar_id"),
     "PROJECT_ROOTS": (BASE_DIR / "calendar_sync",),

@@ -9,7 +9,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from calendar_sync.views import health, pages, reports
+from calendar_sync.views import health, notifications, pages, reports
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="dashboard")),
@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="login",
     ),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("google/notifications", notifications.google_notification, name="google_notification"),
     path("dashboard/", pages.dashboard, name="dashboard"),
     path("accounts/<int:account_id>/", pages.account_detail, name="account"),
     path("accounts/<int:account_id>/sync", pages.sync_account, name="sync_account"),

@@ -14,24 +14,30 @@ if TYPE_CHECKING:
     from logging_pkg.context import (
         ContextThreadPoolExecutor,
         carry_context,
+        continued,
         current_correlation_id,
         current_headers,
+        current_traceparent,
         new_correlation,
     )
     from logging_pkg.events import configure, emit, get_logger
     from logging_pkg.instrumentation.function import track_performance
     from logging_pkg.instrumentation.process import start_heartbeat
+    from logging_pkg.instrumentation.user import record_action
 
 __all__ = [
     "ContextThreadPoolExecutor",
     "Settings",
     "carry_context",
     "configure",
+    "continued",
     "current_correlation_id",
     "current_headers",
+    "current_traceparent",
     "emit",
     "get_logger",
     "new_correlation",
+    "record_action",
     "start_heartbeat",
     "track_performance",
 ]
@@ -41,11 +47,14 @@ _HOMES = {
     "Settings": "conf",
     "carry_context": "context",
     "configure": "events",
+    "continued": "context",
     "current_correlation_id": "context",
     "current_headers": "context",
+    "current_traceparent": "context",
     "emit": "events",
     "get_logger": "events",
     "new_correlation": "context",
+    "record_action": "instrumentation.user",
     "start_heartbeat": "instrumentation.process",
     "track_performance": "instrumentation.function",
 }

@@ -204,6 +204,24 @@ def new_correlation() -> Iterator[str]:
         yield cause.correlation_id
 
 
+def current_traceparent() -> str:
+    """The W3C `traceparent` of now, to keep with work that is put off; `continued` takes it up."""
+    span = current_span()
+    return f"00-{span.correlation_id}-{span.span_id}-01"
+
+
+@contextmanager
+def continued(traceparent: str) -> Iterator[str]:
+    """Go on with what was put off: a block under the correlation, and below the span, that a `traceparent` names.
+
+    One that cannot be read starts a cause of its own. Yields the correlation ID.
+    """
+    correlation_id, parent = parse_traceparent(traceparent) or (new_correlation_id(), None)
+    cause = Span(correlation_id, new_span_id(), parent, {}, is_unit=False)
+    with active(cause):
+        yield cause.correlation_id
+
+
 def carry_context(function: Callable[P, R]) -> Callable[P, R]:
     """Wrap a callable so that it runs in the context of now: for threads and executors that start with none.
 
@@ -232,10 +250,7 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
 def current_headers() -> dict[str, str]:
     """The headers that tell another service the current correlation (W3C trace context, and our own)."""
     span = current_span()
-    return {
-        CORRELATION_HEADER: span.correlation_id,
-        TRACEPARENT_HEADER: f"00-{span.correlation_id}-{span.span_id}-01",
-    }
+    return {CORRELATION_HEADER: span.correlation_id, TRACEPARENT_HEADER: current_traceparent()}
 
 
 _UUID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

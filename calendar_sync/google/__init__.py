@@ -6,6 +6,7 @@ Never: rows or knowledge of what is synced.
 """
 
 from calendar_sync.google.client import CalendarPage, GoogleCalendarClient, new_event_id
+from calendar_sync.google.credentials import AccountCredentials
 from calendar_sync.google.errors import (
     AccessRevoked,
     AlreadyDeleted,
@@ -14,6 +15,7 @@ from calendar_sync.google.errors import (
     ApiUnavailable,
     GoogleError,
     NotFound,
+    PageTokenRefused,
     QuotaExceeded,
     RateLimited,
     SyncTokenExpired,
@@ -22,6 +24,7 @@ from calendar_sync.google.retry import RetryPolicy
 
 __all__ = [
     "AccessRevoked",
+    "AccountCredentials",
     "AlreadyDeleted",
     "AlreadyExists",
     "ApiRejected",
@@ -30,6 +33,7 @@ __all__ = [
     "GoogleCalendarClient",
     "GoogleError",
     "NotFound",
+    "PageTokenRefused",
     "QuotaExceeded",
     "RateLimited",
     "RetryPolicy",

@@ -7,8 +7,10 @@ Never: the network for the API's description (static discovery), or one connecti
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +24,7 @@ from google.oauth2.credentials import Credentials
 from google_auth_httplib2 import AuthorizedHttp
 from googleapiclient.discovery import build_from_document
 
-from calendar_sync.google import retry
+from calendar_sync.google import limiter, retry
 from calendar_sync.google.errors import AlreadyDeleted, AlreadyExists
 from logging_pkg.instrumentation.google_api import InstrumentedHttp, InstrumentedHttpRequest, google_account
 
@@ -31,10 +33,11 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class CalendarPage:
-    """One page of a listing. `sync_token` is there on the last page only."""
+    """One page of a listing: the last one has the `sync_token`, all others the `next_page_token`."""
 
     items: list[Resource]
     sync_token: str | None
+    next_page_token: str = ""
 
 
 def new_event_id() -> str:
@@ -52,14 +55,17 @@ class GoogleCalendarClient:
     def __init__(
         self,
         account_id: str,
-        access_token: str,
+        credentials: Credentials,
         *,
         api_root: str | None = None,
         timeout_s: float | None = None,
         policy: retry.RetryPolicy | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        patience_s: float = math.inf,
     ) -> None:
         self._account_id = account_id
+        self._quotas = limiter.quotas_of(account_id)
+        self._patience_s = patience_s
         self._policy = policy or retry.RetryPolicy(
             settings.GOOGLE_MAX_ATTEMPTS, settings.GOOGLE_BACKOFF_BASE_S, settings.GOOGLE_BACKOFF_MAX_S
         )
@@ -67,25 +73,29 @@ class GoogleCalendarClient:
         http = InstrumentedHttp(timeout=settings.GOOGLE_TIMEOUT_S if timeout_s is None else timeout_s)
         self._service = build_from_document(
             _discovery_document(api_root or settings.GOOGLE_CALENDAR_API_ROOT),
-            http=AuthorizedHttp(Credentials(access_token), http=http),  # type: ignore[no-untyped-call]
+            http=AuthorizedHttp(credentials, http=http),
             requestBuilder=InstrumentedHttpRequest,
         )
 
-    def list_calendars(self, sync_token: str = "") -> Iterator[CalendarPage]:
-        """The account's list of calendars; with a sync token what changed since, deleted ones marked `deleted`."""
-        parameters = {"syncToken": sync_token} if sync_token else {}
+    def list_calendars(self, sync_token: str = "", page_token: str = "") -> Iterator[CalendarPage]:
+        """The account's list of calendars; with a sync token what changed since, deleted ones marked `deleted`.
+
+        With a page token the listing, begun with the same sync token or without one, goes on at that page.
+        """
+        parameters = _tokens(sync_token, page_token)
         calendars = self._service.calendarList()
         return self._pages(calendars, calendars.list(maxResults=250, **parameters))
 
     def list_events(
-        self, calendar_id: str, sync_token: str = "", page_size: int | None = None
+        self, calendar_id: str, sync_token: str = "", page_token: str = "", page_size: int | None = None
     ) -> Iterator[CalendarPage]:
         """A calendar's events; with a sync token what changed since, deleted ones with status `cancelled`.
 
-        `page_size` is in events, 1 to 2,500; GOOGLE_PAGE_SIZE when None. Raises SyncTokenExpired while iterating, when
-        the token cannot be used any more.
+        With a page token the listing, begun with the same sync token or without one, goes on at that page. `page_size`
+        is in events, 1 to 2,500; GOOGLE_PAGE_SIZE when None. Raises SyncTokenExpired while iterating, when the sync
+        token cannot be used any more, and PageTokenRefused when the page token cannot.
         """
-        parameters = {"syncToken": sync_token} if sync_token else {}
+        parameters = _tokens(sync_token, page_token)
         events = self._service.events()
         size = page_size or settings.GOOGLE_PAGE_SIZE
         return self._pages(events, events.list(calendarId=calendar_id, maxResults=size, **parameters))
@@ -120,6 +130,25 @@ class GoogleCalendarClient:
         except AlreadyDeleted:
             return
 
+    def watch(
+        self, calendar_id: str | None, *, channel_id: str, token: str, address: str, lifetime: dt.timedelta
+    ) -> Resource:
+        """Have Google tell `address` of every change to a calendar's events, or (None) to the list of calendars."""
+        body = {
+            "id": channel_id,
+            "type": "web_hook",
+            "address": address,
+            "token": token,
+            "params": {"ttl": str(int(lifetime.total_seconds()))},
+        }
+        if calendar_id is None:
+            return self._resource(self._service.calendarList().watch(body=body))
+        return self._resource(self._service.events().watch(calendarId=calendar_id, body=body))
+
+    def stop_channel(self, channel_id: str, resource_id: str) -> None:
+        """End a channel."""
+        self._call(self._service.channels().stop(body={"id": channel_id, "resourceId": resource_id}))
+
     def close(self) -> None:
         """Close the connections."""
         self._service.close()
@@ -135,7 +164,7 @@ class GoogleCalendarClient:
     def _pages(self, collection: Any, request: Any) -> Iterator[CalendarPage]:
         while request is not None:
             answer = self._call(request)
-            yield CalendarPage(answer.get("items", []), answer.get("nextSyncToken"))
+            yield CalendarPage(answer.get("items", []), answer.get("nextSyncToken"), answer.get("nextPageToken", ""))
             request = collection.list_next(request, answer)
 
     def _resource(self, request: Any) -> Resource:
@@ -143,7 +172,17 @@ class GoogleCalendarClient:
 
     def _call(self, request: Any) -> Any:
         with google_account(self._account_id):
-            return retry.execute(request, self._policy, self._sleep)
+            return retry.execute(request, self._policy, self._sleep, self._turn)
+
+    def _turn(self, refused_for_s: float | None) -> float:
+        """Seconds until the next attempt may be sent; where Google has just refused one, everybody else's wait too."""
+        if refused_for_s is not None:
+            limiter.postpone(self._quotas, refused_for_s)
+        return limiter.take_turn(self._quotas, patience_s=self._patience_s)
+
+
+def _tokens(sync_token: str, page_token: str) -> dict[str, str]:
+    return {name: token for name, token in (("syncToken", sync_token), ("pageToken", page_token)) if token}
 
 
 @functools.lru_cache(maxsize=4)

@@ -30,6 +30,10 @@ class SyncTokenExpired(GoogleError):
     """The sync token cannot be used any more: sync in full."""
 
 
+class PageTokenRefused(GoogleError):
+    """The page token cannot be used any more: begin the listing again."""
+
+
 class AccessRevoked(GoogleError):
     """The account's credentials are not accepted: its user must connect it again."""
 
@@ -90,6 +94,8 @@ def _from_answer(error: HttpError, operation: str) -> GoogleError:
         return SyncTokenExpired(text)
     if status == 410 and reason == "deleted":
         return AlreadyDeleted(text)
+    if status == 400 and _location_of(error) == "pageToken":
+        return PageTokenRefused(text)
     kinds: dict[int, type[ApiRejected]] = {404: NotFound, 409: AlreadyExists}
     if status == 403 and reason == "quotaExceeded":
         return QuotaExceeded(text)
@@ -102,6 +108,14 @@ def reason_of(error: HttpError) -> str:
     if isinstance(details, list) and details and isinstance(details[0], dict):
         return str(details[0].get("reason", "unknown"))
     return "unknown"
+
+
+def _location_of(error: HttpError) -> str:
+    """Which parameter the first of Google's complaints is about; empty where it does not say."""
+    details = error.error_details
+    if isinstance(details, list) and details and isinstance(details[0], dict):
+        return str(details[0].get("location", ""))
+    return ""
 
 
 def retry_after_s(error: HttpError) -> float | None:

@@ -1,8 +1,8 @@
 """When a failed request is sent again, and after how long.
 
-In: a request of google-api-python-client.
+In: a request of google-api-python-client, and turns under the quota.
 Out: its answer, or the last failure as a GoogleError.
-Never: more than the policy's attempts, or a wait shorter than the server asked for.
+Never: an attempt without its turn, more than the policy's attempts, or a wait shorter than the server asked for.
 
 Source: Google Calendar API guide, "Use exponential backoff"; full jitter as in Brooker, "Exponential Backoff And
 Jitter".
@@ -18,13 +18,14 @@ from typing import Any, Protocol
 from google.auth.exceptions import GoogleAuthError
 from googleapiclient.errors import HttpError
 
-from calendar_sync.google.errors import TRANSPORT_ERRORS, ApiUnavailable, translated
+from calendar_sync.google.errors import TRANSPORT_ERRORS, ApiUnavailable, RateLimited, translated
 
 
 class RetryableRequest(Protocol):
     """`InstrumentedHttpRequest`, as far as retrying knows it: each further `execute` is one more attempt."""
 
     retry_delay_s: float | None
+    quota_delay_s: float | None
 
     @property
     def methodId(self) -> str | None: ...  # noqa: N802 (the library's name)
@@ -53,20 +54,41 @@ class RetryPolicy:
         return retry_after_s + random.uniform(0, self.base_s) if retry_after_s <= self.max_s else None
 
 
-def execute(request: RetryableRequest, policy: RetryPolicy, sleep: Callable[[float], object]) -> Any:
-    """The request's answer. Raises GoogleError: at once when a retry would not help, else after the last attempt."""
+def execute(
+    request: RetryableRequest,
+    policy: RetryPolicy,
+    sleep: Callable[[float], object],
+    turn: Callable[[float | None], float] = lambda _: 0.0,
+) -> Any:
+    """The request's answer. Raises GoogleError: at once when a retry would not help, else after the last attempt.
+
+    Args:
+        request: what to execute.
+        policy: how often, and after how long.
+        sleep: waits so many seconds.
+        turn: takes the turn of one more attempt under the quota, and tells the seconds until it; it is told how long
+            to keep away where Google has just refused an attempt because of the quota, None where it has not.
+    """
     operation = str(request.methodId).removeprefix("calendar.")
-    attempt = 1
+    attempt, delay_s = 1, 0.0
+    refused_for_s: float | None = None
     while True:
+        wait_s = max(delay_s, turn(refused_for_s))
+        if wait_s > 0:
+            sleep(wait_s)
+        if attempt > 1:
+            request.retry_delay_s = wait_s
+        else:
+            request.quota_delay_s = wait_s
         try:
             return request.execute()
         except (HttpError, GoogleAuthError, *TRANSPORT_ERRORS) as error:
             failure = translated(error, operation)
-            delay_s = None
+            retry_s = None
             if isinstance(failure, ApiUnavailable):
-                delay_s = policy.delay_s(attempt, failure.retry_after_s)
-            if delay_s is None:
+                retry_s = policy.delay_s(attempt, failure.retry_after_s)
+            if retry_s is None:
                 raise failure from error
-        sleep(delay_s)
-        request.retry_delay_s = delay_s
+            delay_s = retry_s
+            refused_for_s = retry_s if isinstance(failure, RateLimited) else None
         attempt += 1

@@ -8,5 +8,6 @@ Never: requests, responses, calls to Google.
 from calendar_sync.services.calendars import CalendarService
 from calendar_sync.services.dashboard import AccountSummary, Dashboard, DashboardService
 from calendar_sync.services.dashboard_cache import forget_dashboard
+from calendar_sync.services.engagement import record
 
-__all__ = ["AccountSummary", "CalendarService", "Dashboard", "DashboardService", "forget_dashboard"]
+__all__ = ["AccountSummary", "CalendarService", "Dashboard", "DashboardService", "forget_dashboard", "record"]

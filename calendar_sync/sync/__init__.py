@@ -5,7 +5,24 @@ Out: rows as Google has them, a report, and one sync.run_finished per list of ca
 Never: two syncs of one calendar at once, or one calendar's failure stopping another's sync.
 """
 
-from calendar_sync.sync.engine import AccountReport, ResourceReport, sync_account
+from calendar_sync.sync.engine import (
+    AccountReport,
+    ResourceReport,
+    sync_account,
+    sync_calendar,
+    sync_calendar_list,
+)
 from calendar_sync.sync.lease import LeaseLost, SyncInProgress
+from calendar_sync.sync.requests import late_calendars, take_requests
 
-__all__ = ["AccountReport", "LeaseLost", "ResourceReport", "SyncInProgress", "sync_account"]
+__all__ = [
+    "AccountReport",
+    "LeaseLost",
+    "ResourceReport",
+    "SyncInProgress",
+    "late_calendars",
+    "sync_account",
+    "sync_calendar",
+    "sync_calendar_list",
+    "take_requests",
+]

@@ -7,21 +7,28 @@ Never: a token saved before the rows it stands for, or an exception for what one
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
+from django.db.models import F
 from django.utils import timezone
 
-from calendar_sync.google import AccessRevoked, CalendarPage, GoogleCalendarClient, GoogleError, SyncTokenExpired
+from calendar_sync.google import AccessRevoked, AccountCredentials, GoogleCalendarClient, GoogleError
 from calendar_sync.models import Calendar, GoogleAccount
 from calendar_sync.services import forget_dashboard
 from calendar_sync.sync.lease import Lease, LeaseLost, SyncInProgress
-from calendar_sync.sync.targets import CalendarListTarget, Changes, EventsTarget, Target, UnexpectedResource
-from logging_pkg.instrumentation.sync import SyncRun, sync_run
+from calendar_sync.sync.listing import Listing, Pages
+from calendar_sync.sync.targets import CalendarListTarget, Changes, EventsTarget, Target
+from logging_pkg.instrumentation.sync import ConnectionStatus, connection_checked, sync_run
+
+#: An access token that cannot be refreshed is told of so long before it ends.
+TOKEN_EXPIRES_SOON_S = 86_400.0
 
 Trigger = Literal["page", "command", "worker", "push"]
 
@@ -30,7 +37,7 @@ Trigger = Literal["page", "command", "worker", "push"]
 class ResourceReport:
     """What the sync of one resource did. `calendar` is None for the list of calendars.
 
-    `error` is a sentence for people; `skipped` means that another sync was at it.
+    `error` is a sentence for people, `failure` the exception; `skipped` means that another sync was at it, or just was.
     """
 
     calendar: Calendar | None
@@ -39,11 +46,14 @@ class ResourceReport:
     updated: int = 0
     deleted: int = 0
     unchanged: int = 0
+    pages: int = 0
     error: str = ""
+    failure: Exception | None = None
     skipped: bool = False
 
     def add(self, changes: Changes) -> None:
         """Count a page."""
+        self.pages += 1
         self.created += changes.created
         self.updated += changes.updated
         self.deleted += changes.deleted
@@ -68,50 +78,101 @@ class AccountReport:
         return [report for report in self.resources if report.skipped]
 
     @property
+    def is_revoked(self) -> bool:
+        """Whether Google does not accept the account's credentials."""
+        return any(isinstance(report.failure, AccessRevoked) for report in self.resources)
+
+    @property
     def events(self) -> ResourceReport:
         """Counts over all calendars' events."""
+        reports = [report for report in self.resources if report.calendar is not None]
         total = ResourceReport(None)
-        for report in self.resources:
-            if report.calendar is not None:
-                total.add(Changes(report.created, report.updated, report.deleted, report.unchanged))
+        for name in ("created", "updated", "deleted", "unchanged", "pages"):
+            setattr(total, name, sum(getattr(report, name) for report in reports))
         return total
 
 
 def sync_account(
-    account: GoogleAccount, trigger: Trigger, *, sleep: Callable[[float], object] = time.sleep
+    account: GoogleAccount,
+    trigger: Trigger,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+    patience_s: float = math.inf,
+    fresh_after: dt.datetime | None = None,
+    on_page: Callable[[ResourceReport], object] = lambda _: None,
 ) -> AccountReport:
     """Sync an account's calendar list and the events of its enabled calendars.
 
     A failure is reported, saved in the row's `last_error`, and does not stop the other calendars, unless the account's
-    access was revoked. `sleep` waits out back-offs, in seconds.
+    access was revoked. At the end the account's connection is judged (`calendar.connection_checked`).
+
+    Args:
+        account: whose calendars.
+        trigger: what set it off.
+        sleep: waits out back-offs and turns under the quota, in seconds.
+        patience_s: the longest wait for one turn; a resource that would have to wait longer fails with RateLimited.
+        fresh_after: leave alone what was synced since.
+        on_page: told of a resource's counts after each of its pages.
     """
     report = AccountReport(account)
-    with GoogleCalendarClient(account.google_id, account.access_token, sleep=sleep) as client:
-        revoked = _sync_resource(report, account, None, trigger, CalendarListTarget(account), client.list_calendars)
-        for calendar in Calendar.objects.filter(account=account, enabled=True) if not revoked else ():
-            pages = partial(client.list_events, calendar.google_id)
-            if _sync_resource(report, account, calendar, trigger, EventsTarget(calendar), pages):
+    with _client(account, sleep, patience_s) as client:
+        run = partial(_sync_resource, report, account, trigger=trigger, fresh_after=fresh_after, on_page=on_page)
+        run(None, CalendarListTarget(account), client.list_calendars)
+        for calendar in Calendar.objects.filter(account=account, enabled=True) if not report.is_revoked else ():
+            run(calendar, EventsTarget(calendar), partial(client.list_events, calendar.google_id))
+            if report.is_revoked:
                 break
+    _check_connection(report)
     return report
+
+
+def sync_calendar(
+    calendar: Calendar, trigger: Trigger, *, sleep: Callable[[float], object] = time.sleep
+) -> AccountReport:
+    """Sync the events of one calendar."""
+    report = AccountReport(calendar.account)
+    with _client(calendar.account, sleep, math.inf) as client:
+        pages = partial(client.list_events, calendar.google_id)
+        _sync_resource(report, calendar.account, calendar, EventsTarget(calendar), pages, trigger=trigger)
+    _check_connection(report)
+    return report
+
+
+def sync_calendar_list(
+    account: GoogleAccount, trigger: Trigger, *, sleep: Callable[[float], object] = time.sleep
+) -> AccountReport:
+    """Sync an account's list of calendars, and no events."""
+    report = AccountReport(account)
+    with _client(account, sleep, math.inf) as client:
+        _sync_resource(report, account, None, CalendarListTarget(account), client.list_calendars, trigger=trigger)
+    _check_connection(report)
+    return report
+
+
+def _client(account: GoogleAccount, sleep: Callable[[float], object], patience_s: float) -> GoogleCalendarClient:
+    return GoogleCalendarClient(account.google_id, AccountCredentials(account), sleep=sleep, patience_s=patience_s)
 
 
 def _sync_resource(
     report: AccountReport,
     account: GoogleAccount,
     calendar: Calendar | None,
-    trigger: Trigger,
     target: Target,
-    pages: Callable[[str], Iterator[CalendarPage]],
-) -> bool:
-    """Sync one resource into the report; returns whether the account's access turned out to be revoked."""
+    pages: Pages,
+    *,
+    trigger: Trigger,
+    fresh_after: dt.datetime | None = None,
+    on_page: Callable[[ResourceReport], object] = lambda _: None,
+) -> None:
+    """Sync one resource into the report."""
     row = calendar or account
     result = ResourceReport(calendar)
     report.resources.append(result)
     try:
-        lease = Lease(row)
+        lease = Lease(row, fresh_after)
     except SyncInProgress:
         result.skipped = True
-        return False
+        return
     try:
         with sync_run(
             resource="calendar_list" if calendar is None else "events",
@@ -120,11 +181,10 @@ def _sync_resource(
             account=account.google_id,
             calendar=calendar.google_id if calendar else None,
         ) as run:
-            _sync_pages(run, result, row.sync_token, lease, target, pages)
+            Listing(run, result, row, lease, target, on_page).sync(pages)
     except (GoogleError, LeaseLost, DatabaseError) as error:
-        result.error = f"{type(error).__name__}: {error}"[:500]
-        _release(lease, last_error=result.error)
-        return isinstance(error, AccessRevoked)
+        result.error, result.failure = f"{type(error).__name__}: {error}"[:500], error
+        _release(lease, last_error=result.error, failures_in_a_row=F("failures_in_a_row") + 1)
     except BaseException:
         # A mistake in the code, or this process being stopped: not ours to swallow, but the next sync need not wait.
         _release(lease)
@@ -132,67 +192,37 @@ def _sync_resource(
     finally:
         # Whatever became of it: pages before a failure are there, and the time and the result of the sync are shown.
         forget_dashboard(account.user_id)
-    return False
 
 
-def _sync_pages(
-    run: SyncRun,
-    result: ResourceReport,
-    sync_token: str,
-    lease: Lease,
-    target: Target,
-    pages: Callable[[str], Iterator[CalendarPage]],
-) -> None:
-    """Incrementally where there is a token, in full where there is none or Google refuses it (410)."""
-    result.kind = "incremental" if sync_token else "full"
-    if sync_token:
-        try:
-            _apply_pages(run, result, lease, target, pages(sync_token), full=False)
-            return
-        except SyncTokenExpired:
-            run.sync_token_expired()
-            run.kind = result.kind = "full"
-    _apply_pages(run, result, lease, target, pages(""), full=True)
+def _check_connection(report: AccountReport) -> None:
+    """Tell how the account's connection stands, by what this sync met."""
+    tried = [resource for resource in report.resources if not resource.skipped]
+    if not tried:
+        return  # another sync was at it, and tells
+    account = report.account
+    expires_in_s = None
+    if account.token_expires_at is not None and not account.refresh_token:
+        expires_in_s = (account.token_expires_at - timezone.now()).total_seconds()
+    failure = report.failed[0].failure if report.failed else None
+    if report.is_revoked:
+        status: ConnectionStatus = "revoked"
+    elif failure is not None:
+        status = "degraded"
+    elif expires_in_s is not None and expires_in_s < TOKEN_EXPIRES_SOON_S:
+        status = "expiring"
+    else:
+        status = "healthy"
+    connection_checked(
+        account=account.google_id,
+        status=status,
+        resource_count=len(tried),
+        failed_count=len(report.failed),
+        token_expires_in_s=expires_in_s,
+        failure=failure,
+    )
 
 
-def _apply_pages(
-    run: SyncRun, result: ResourceReport, lease: Lease, target: Target, pages: Iterator[CalendarPage], *, full: bool
-) -> None:
-    """Each page in a transaction of its own; the new token is saved with the last page.
-
-    So a sync that dies midway leaves whole pages and the old token behind, and the next one does the same pages again,
-    which changes nothing.
-    """
-    seen: set[str] = set()
-    finished = False
-    for page in pages:
-        run.page()
-        with transaction.atomic():
-            changes = target.apply(page.items)
-            if full:
-                seen.update(item["id"] for item in page.items)
-            if page.sync_token is None:
-                lease.renew()
-            else:
-                if full:
-                    changes = Changes(
-                        changes.created,
-                        changes.updated,
-                        changes.deleted + target.delete_except(seen),
-                        changes.unchanged,
-                    )
-                lease.release(sync_token=page.sync_token, last_synced_at=timezone.now(), last_error="")
-                finished = True
-        result.add(changes)
-        run.created(changes.created)
-        run.updated(changes.updated)
-        run.deleted(changes.deleted)
-        run.unchanged(changes.unchanged)
-    if not finished:
-        raise UnexpectedResource("the last page of a listing has no nextSyncToken")
-
-
-def _release(lease: Lease, **fields: str) -> None:
+def _release(lease: Lease, **fields: object) -> None:
     """Save `fields` and let go. When the lease is lost, or the database is away, there is nothing left to save."""
     try:
         lease.release(**fields)

@@ -19,7 +19,7 @@ from calendar_sync.models import Calendar, GoogleAccount
 
 
 class SyncInProgress(Exception):
-    """Another sync holds this resource."""
+    """Another sync holds this resource, or has just let go of it."""
 
 
 class LeaseLost(Exception):
@@ -33,13 +33,15 @@ class Lease:
     page: `renew` is part of the page's transaction, so a late page is never written over a newer sync's.
     """
 
-    def __init__(self, row: GoogleAccount | Calendar) -> None:
+    def __init__(self, row: GoogleAccount | Calendar, fresh_after: dt.datetime | None = None) -> None:
+        """Take it. Raises SyncInProgress, also where the resource was synced after `fresh_after`."""
         self._row = row
+        self._fresh_after = fresh_after
         self._id = uuid.uuid4()
         if self._take():
             return
-        # Taken by somebody, or a sync that ended since the row was read has saved a newer token: look again, once.
-        row.refresh_from_db(fields=["sync_token"])
+        # Taken by somebody, or a sync that ended since the row was read has saved newer tokens: look again, once.
+        row.refresh_from_db(fields=["sync_token", "page_token", "listing"])
         if not self._take():
             raise SyncInProgress(
                 f"{row._meta.verbose_name} {row.pk}: another sync is running; try again when it is done"
@@ -54,10 +56,12 @@ class Lease:
         self._update(lease_id=None, lease_until=None, **fields)
 
     def _take(self) -> bool:
-        """Take the lease if it is free and the row's token is still the one that was read, in one statement."""
+        """Take the lease if it is free and the row's tokens are still those that were read, in one statement."""
         now = timezone.now()
         free = Q(lease_until=None) | Q(lease_until__lt=now)
-        rows = self._rows().filter(free, sync_token=self._row.sync_token)
+        if self._fresh_after is not None:
+            free &= Q(last_synced_at=None) | Q(last_synced_at__lte=self._fresh_after)
+        rows = self._rows().filter(free, sync_token=self._row.sync_token, page_token=self._row.page_token)
         return bool(rows.update(lease_id=self._id, lease_until=self._until(now)))
 
     def _update(self, **fields: Any) -> None:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+from django.db.models import QuerySet
 
 from calendar_sync.google import GoogleError
 from calendar_sync.models import Calendar, Event, GoogleAccount
 
 Item = dict[str, Any]
-
-# Rows per DELETE: SQLite's limit on parameters is 999 in old builds.
-DELETE_BATCH = 500
 
 
 class UnexpectedResource(GoogleError):
@@ -27,21 +26,22 @@ class UnexpectedResource(GoogleError):
 
 @dataclass(frozen=True)
 class Changes:
-    """What a page did to the rows."""
+    """What a page did to the rows; `newest` is when Google says that the latest of the changed ones was changed."""
 
     created: int = 0
     updated: int = 0
     deleted: int = 0
     unchanged: int = 0
+    newest: dt.datetime | None = None
 
 
 class Target(Protocol):
     """Where the items of one listing go."""
 
-    def apply(self, items: Iterable[Item]) -> Changes:
-        """Write one page."""
+    def apply(self, items: Iterable[Item], listing: int) -> Changes:
+        """Write one page; every row on it is marked as seen in that listing if it is a full one, or is new."""
 
-    def delete_except(self, google_ids: set[str]) -> int:
+    def delete_unseen(self, listing: int) -> int:
         """After a full listing: delete the rows Google did not list; returns how many."""
 
 
@@ -51,10 +51,10 @@ class CalendarListTarget:
     def __init__(self, account: GoogleAccount) -> None:
         self._account = account
 
-    def apply(self, items: Iterable[Item]) -> Changes:
+    def apply(self, items: Iterable[Item], listing: int) -> Changes:
         """Write one page of calendarList.list."""
         live, gone = _split(items, lambda item: bool(item.get("deleted")))
-        rows = {google_id: self._row(item) for google_id, item in live.items()}
+        rows = {google_id: self._row(item, listing) for google_id, item in live.items()}
         calendars = Calendar.objects.filter(account=self._account)
         etags = dict(calendars.filter(google_id__in=[*rows, *gone]).values_list("google_id", "etag"))
         changed = [row for row in rows.values() if etags.get(row.google_id) != row.etag]
@@ -62,22 +62,20 @@ class CalendarListTarget:
             changed,
             update_conflicts=True,
             unique_fields=["account", "google_id"],
-            update_fields=["etag", "summary", "time_zone", "background_color"],
+            update_fields=["etag", "summary", "time_zone", "background_color", "seen_in_listing"],
         )
+        _mark(calendars, rows, changed, listing)
         doomed = [google_id for google_id in gone if google_id in etags]
         if doomed:
             calendars.filter(google_id__in=doomed).delete()
         return _counted(changed, etags, doomed, len(live) + len(gone))
 
-    def delete_except(self, google_ids: set[str]) -> int:
-        """Delete the account's calendars that are not in `google_ids`, with their events."""
-        calendars = Calendar.objects.filter(account=self._account)
-        missing = set(calendars.values_list("google_id", flat=True)) - google_ids
-        if missing:
-            calendars.filter(google_id__in=missing).delete()
-        return len(missing)
+    def delete_unseen(self, listing: int) -> int:
+        """Delete the account's calendars that were not listed, with their events."""
+        missing = Calendar.objects.filter(account=self._account).exclude(seen_in_listing=listing)
+        return missing.delete()[1].get(Calendar._meta.label, 0)
 
-    def _row(self, item: Item) -> Calendar:
+    def _row(self, item: Item, listing: int) -> Calendar:
         try:
             return Calendar(
                 account=self._account,
@@ -86,6 +84,7 @@ class CalendarListTarget:
                 summary=item.get("summaryOverride") or item["summary"],
                 time_zone=item.get("timeZone", "UTC"),
                 background_color=item.get("backgroundColor", ""),
+                seen_in_listing=listing,
             )
         except KeyError as error:
             raise UnexpectedResource(f"calendarList.list: an item has no {error}") from error
@@ -96,39 +95,34 @@ class EventsTarget:
 
     _FIELDS = (
         "etag", "status", "summary", "description", "location", "starts_at", "ends_at", "all_day", "google_updated_at",
+        "seen_in_listing",
     )  # fmt: skip
 
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
 
-    def apply(self, items: Iterable[Item]) -> Changes:
+    def apply(self, items: Iterable[Item], listing: int) -> Changes:
         """Write one page of events.list."""
         live, gone = _split(items, lambda item: item.get("status") == "cancelled")
-        rows = {google_id: self._row(item) for google_id, item in live.items()}
+        rows = {google_id: self._row(item, listing) for google_id, item in live.items()}
         events = Event.objects.filter(calendar=self._calendar)
         etags = dict(events.filter(google_id__in=[*rows, *gone]).values_list("google_id", "etag"))
         changed = [row for row in rows.values() if etags.get(row.google_id) != row.etag]
         Event.objects.bulk_create(
             changed, update_conflicts=True, unique_fields=["calendar", "google_id"], update_fields=self._FIELDS
         )
+        _mark(events, rows, changed, listing)
         doomed = [google_id for google_id in gone if google_id in etags]
-        self._delete(doomed)
-        return _counted(changed, etags, doomed, len(live) + len(gone))
+        if doomed:
+            events.filter(google_id__in=doomed).delete()
+        newest = max((row.google_updated_at for row in changed), default=None)
+        return replace(_counted(changed, etags, doomed, len(live) + len(gone)), newest=newest)
 
-    def delete_except(self, google_ids: set[str]) -> int:
-        """Delete the calendar's events that are not in `google_ids`."""
-        known = Event.objects.filter(calendar=self._calendar).order_by().values_list("google_id", flat=True)
-        missing = set(known) - google_ids
-        self._delete(missing)
-        return len(missing)
+    def delete_unseen(self, listing: int) -> int:
+        """Delete the calendar's events that were not listed."""
+        return Event.objects.filter(calendar=self._calendar).exclude(seen_in_listing=listing).delete()[0]
 
-    def _delete(self, google_ids: Iterable[str]) -> None:
-        doomed = list(google_ids)
-        for start in range(0, len(doomed), DELETE_BATCH):
-            batch = doomed[start : start + DELETE_BATCH]
-            Event.objects.filter(calendar=self._calendar, google_id__in=batch).delete()
-
-    def _row(self, item: Item) -> Event:
+    def _row(self, item: Item, listing: int) -> Event:
         try:
             starts_at, all_day = _moment(item["start"])
             return Event(
@@ -143,9 +137,17 @@ class EventsTarget:
                 ends_at=_moment(item["end"])[0],
                 all_day=all_day,
                 google_updated_at=dt.datetime.fromisoformat(item["updated"]),
+                seen_in_listing=listing,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnexpectedResource(f"events.list: an item cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _mark(rows: QuerySet[Any], listed: dict[str, Any], changed: list[Any], listing: int) -> None:
+    """Note that the listed rows which need no other change were seen; an incremental listing's are marked already."""
+    kept = listed.keys() - {row.google_id for row in changed}
+    if kept:
+        rows.filter(google_id__in=kept).exclude(seen_in_listing=listing).update(seen_in_listing=listing)
 
 
 def _split(items: Iterable[Item], is_gone: Any) -> tuple[dict[str, Item], list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
@@ -16,7 +17,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from calendar_sync import sync
-from calendar_sync.services import AccountSummary, CalendarService, DashboardService
+from calendar_sync.services import AccountSummary, CalendarService, DashboardService, record
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -37,6 +38,7 @@ EVENTS_CHANGED = "events-changed"
 @login_required
 def dashboard(request: Request) -> HttpResponse:
     """All accounts of the user, with switches for their calendars, and the next events."""
+    record(request.user.pk, "dashboard_viewed")
     return render(request, "calendar_sync/dashboard.html", {"dashboard": DashboardService(request.user).dashboard()})
 
 
@@ -45,6 +47,7 @@ def dashboard(request: Request) -> HttpResponse:
 def account_detail(request: Request, account_id: int) -> HttpResponse:
     """One account: its calendars and their next events."""
     summary = _account(request, account_id)
+    record(request.user.pk, "account_viewed")
     events = DashboardService(request.user).upcoming(summary.account)
     return render(request, "calendar_sync/account.html", {"summary": summary, "events": events})
 
@@ -60,6 +63,7 @@ def toggle_calendar(request: Request, calendar_id: int) -> HttpResponse:
     enabled = _enabled(request)
     if enabled is None:
         return _bad_enabled()
+    record(request.user.pk, "calendar_toggled")
     CalendarService.toggle_calendar(calendar, enabled)
     if not request.htmx:
         return redirect("account", summary.account.pk)
@@ -75,6 +79,7 @@ def toggle_all_calendars(request: Request, account_id: int) -> HttpResponse:
     enabled = _enabled(request)
     if enabled is None:
         return _bad_enabled()
+    record(request.user.pk, "calendar_toggled")
     CalendarService.bulk_toggle_calendars(summary.account, enabled)
     if not request.htmx:
         return redirect("account", account_id)
@@ -90,7 +95,8 @@ def sync_account(request: Request, account_id: int) -> HttpResponse:
     account = DashboardService(request.user).google_account(account_id)
     if account is None:
         raise Http404
-    report = sync.sync_account(account, "page")
+    record(request.user.pk, "sync_requested")
+    report = sync.sync_account(account, "page", patience_s=settings.GOOGLE_PATIENCE_S)
     if not request.htmx:
         level = messages.ERROR if report.failed else messages.SUCCESS
         messages.add_message(request, level, _in_words(report))

@@ -1,13 +1,15 @@
-"""Watch one sync run: `with sync_run(...) as run:`.
+"""Watch one sync run: `with sync_run(...) as run:`; tell how an account's connection and the schedule of syncs stand.
 
-In: what the sync engine reports while it works. Out: `sync.run_finished`. Never: swallows the engine's exception.
+In: what the sync engine reports while it works. Out: `sync.run_finished`, `calendar.connection_checked`,
+`sync.schedule_checked`. Never: swallows the engine's exception.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Literal
 
 from logging_pkg.context import active, current_span, start_span
@@ -19,6 +21,11 @@ from logging_pkg.instrumentation.identity import account_hash_of
 from logging_pkg.instrumentation.totals import Totals
 
 Kind = Literal["full", "incremental"]
+#: healthy: all of it was synced. degraded: some of it failed. expiring: a token that nothing refreshes ends soon.
+#: revoked: Google does not accept the account's credentials, its user must connect it again.
+ConnectionStatus = Literal["healthy", "degraded", "expiring", "revoked"]
+#: Calendars that `sync.schedule_checked` names; all are counted.
+MAX_LATE_CALENDARS = 20
 
 
 class SyncRun:
@@ -28,6 +35,8 @@ class SyncRun:
         self.kind: Kind = kind
         self._counts = dict.fromkeys(("page", "created", "updated", "deleted", "unchanged"), 0)
         self._token_expired = False
+        self._is_resumed = False
+        self._newest: datetime | None = None
 
     def page(self) -> None:
         """One more page was fetched."""
@@ -54,10 +63,23 @@ class SyncRun:
         self._token_expired = True
         self.kind = "full"
 
-    def fields(self) -> dict[str, int]:
-        """The counts as event fields."""
+    def resumed(self) -> None:
+        """It goes on where an earlier run was broken off."""
+        self._is_resumed = True
+
+    def changed_at(self, moment: datetime) -> None:
+        """Something it brought was changed at its source then; the latest such moment counts."""
+        if self._newest is None or moment > self._newest:
+            self._newest = moment
+
+    def fields(self) -> dict[str, float | int | None]:
+        """The counts as event fields, and how far behind the source the run was."""
+        lag = None if self._newest is None else (datetime.now(UTC) - self._newest).total_seconds() * 1000
         return {f"{name}_count": count for name, count in self._counts.items()} | {
-            "sync_token_expired": int(self._token_expired)
+            "sync_token_expired": int(self._token_expired),
+            "is_resumed": int(self._is_resumed),
+            # The source's clock may be ahead of ours.
+            "lag_ms": None if lag is None else round(max(0.0, lag), 3),
         }
 
 
@@ -114,3 +136,63 @@ def sync_run(
                 span,
             )
             totals.run_deferred()
+
+
+def connection_checked(
+    *,
+    account: object,
+    status: ConnectionStatus,
+    resource_count: int,
+    failed_count: int,
+    token_expires_in_s: float | None = None,
+    failure: BaseException | None = None,
+) -> None:
+    """Tell how the connection of an account stands, after a sync has tried it.
+
+    Args:
+        account: identifies the Google account; hashed.
+        status: the verdict.
+        resource_count: resources (list of calendars, calendars) the sync tried.
+        failed_count: those of them that failed.
+        token_expires_in_s: seconds left of a token that cannot be refreshed; None for any other.
+        failure: what the first failed one met.
+    """
+    emit_safely(
+        "calendar.connection_checked",
+        {
+            "account_hash": account_hash_of(account),
+            "status": status,
+            "is_healthy": int(status == "healthy"),
+            "is_revoked": int(status == "revoked"),
+            "resource_count": resource_count,
+            "failed_count": failed_count,
+            "token_expires_in_s": None if token_expires_in_s is None else round(token_expires_in_s, 3),
+            "error_type": error_type_of(failure) if failure is not None else None,
+        },
+    )
+
+
+def schedule_checked(
+    *, interval_s: float, threshold_s: float, calendar_count: int, oldest_age_s: float | None, late: Iterable[object]
+) -> None:
+    """Tell whether the calendars are synced as often as they should be.
+
+    Args:
+        interval_s: seconds between two syncs of a calendar, as scheduled.
+        threshold_s: a calendar not synced for longer than this is late.
+        calendar_count: calendars that are to be synced.
+        oldest_age_s: seconds since the sync that lies back furthest; None where nothing has been synced yet.
+        late: identifies the late calendars; hashed, the first 20 of them told.
+    """
+    hashes = [account_hash_of(calendar) for calendar in late]
+    emit_safely(
+        "sync.schedule_checked",
+        {
+            "interval_s": interval_s,
+            "threshold_s": threshold_s,
+            "calendar_count": calendar_count,
+            "late_count": len(hashes),
+            "oldest_age_s": None if oldest_age_s is None else round(max(0.0, oldest_age_s), 3),
+            "late_calendars": hashes[:MAX_LATE_CALENDARS],
+        },
+    )

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
+from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from google.oauth2.credentials import Credentials
 from pytest_django import Settings
 
 from calendar_sync.fake_google import (
@@ -23,6 +25,7 @@ from calendar_sync.fake_google import (
 )
 from calendar_sync.google import GoogleCalendarClient, RetryPolicy
 from calendar_sync.models import Event, GoogleAccount
+from calendar_sync.services import engagement
 
 SEED = SeedOptions(accounts=2, first_year=2024, last_year=2026)
 
@@ -32,6 +35,7 @@ def _empty_cache() -> Iterator[None]:
     """Primary keys come again in the next test; what is cached under them must not."""
     yield
     cache.clear()
+    engagement.forget()
 
 
 @pytest.fixture
@@ -53,6 +57,8 @@ def google(fake: FakeGoogleServer, settings: Settings) -> FakeGoogleServer:
     settings.GOOGLE_CALENDAR_API_ROOT = fake.url
     settings.GOOGLE_PAGE_SIZE = 20
     settings.GOOGLE_BACKOFF_BASE_S = 0.001
+    # The fake server has no quota unless a test sets one; nor then has the client reason to wait.
+    settings.GOOGLE_QUOTA_PER_MINUTE = settings.GOOGLE_QUOTA_PER_USER_MINUTE = 0
     return fake
 
 
@@ -99,7 +105,7 @@ def google_client(google: FakeGoogleServer, sleeps: list[float]) -> Iterator[Goo
     """The first account's client, four attempts at most."""
     account = demo_accounts(1)[0]
     with GoogleCalendarClient(
-        account.id, account.token, policy=RetryPolicy(4, 1.0, 30.0), sleep=sleeps.append
+        account.id, Credentials(account.token), policy=RetryPolicy(4, 1.0, 30.0), sleep=sleeps.append
     ) as client:
         yield client
 
@@ -126,6 +132,12 @@ def account(make_account: Callable[[int], GoogleAccount]) -> GoogleAccount:
 def other_account(make_account: Callable[[int], GoogleAccount], account: GoogleAccount) -> GoogleAccount:
     """The second account, another user's."""
     return make_account(1)
+
+
+def already_active(user: User) -> None:
+    """Have a user done everything once today, so that no page has to note a first time."""
+    for action in django_settings.LOGPIPE["USER_ACTIONS"]:
+        engagement.record(user.pk, action)
 
 
 def local_events(calendar_google_id: str) -> dict[str, tuple[str, str]]:

@@ -16,6 +16,7 @@ from calendar_sync.services import CalendarService, DashboardService
 from logging_pkg.instrumentation.cache_warming.run import warm_caches
 from logging_pkg.instrumentation.cache_warming.warmers import registered
 from logging_pkg.testing import LogEvents, assert_event
+from tests.calendar_sync.conftest import already_active
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,6 +31,7 @@ def user() -> User:
 def test_the_first_request_takes_two_queries_instead_of_five(client, user, log_events: LogEvents):
     """Cold and warm side by side, as the requests' own events tell it."""
     client.force_login(user)
+    already_active(user)
     client.get("/dashboard/")
     cache.clear()
     (report,) = warm_caches()

@@ -1,7 +1,7 @@
 """`manage.py sync_calendars`: sync accounts once.
 
-In: `--account ID` (may be repeated) or `--all`.
-Out: a line per account; exit status 1 when a sync failed.
+In: `--account ID` (may be repeated) or `--all`; `--verbosity 2` for progress.
+Out: a line per account, with progress one per page too; exit status 1 when a sync failed.
 Never: stops at the first account that fails.
 """
 
@@ -10,7 +10,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from calendar_sync.models import GoogleAccount
-from calendar_sync.sync import sync_account
+from calendar_sync.sync import ResourceReport, sync_account
+
+
+def _ignore(_: ResourceReport) -> None:
+    """No progress is shown."""
 
 
 class Command(BaseCommand):
@@ -34,7 +38,7 @@ class Command(BaseCommand):
                 raise CommandError(f"no account {numbers}; `manage.py seed_demo` lists those it made")
         failed = 0
         for account in accounts:
-            report = sync_account(account, "command")
+            report = sync_account(account, "command", on_page=self._show if options["verbosity"] > 1 else _ignore)
             events = report.events
             self.stdout.write(
                 f"{account.pk} {account.email}: {events.created} new, {events.updated} changed, "
@@ -45,3 +49,7 @@ class Command(BaseCommand):
             failed += bool(report.failed)
         if failed:
             raise CommandError(f"{failed} of {len(accounts)} accounts failed")
+
+    def _show(self, resource: ResourceReport) -> None:
+        done = resource.created + resource.updated + resource.deleted + resource.unchanged
+        self.stdout.write(f"  {resource.calendar or 'list of calendars'}: page {resource.pages}, {done} items")

@@ -7,6 +7,7 @@ import email.utils
 
 import httplib2
 import pytest
+from google.oauth2.credentials import Credentials
 from googleapiclient.errors import HttpError
 
 from calendar_sync.google import (
@@ -142,7 +143,11 @@ def test_a_server_that_is_not_there_is_unavailable(settings, sleeps):
     """A refused connection is a passing failure, retried and then raised."""
     with (
         GoogleCalendarClient(
-            "1", "token", api_root="http://127.0.0.1:1/", policy=RetryPolicy(2, 0.1, 1), sleep=sleeps.append
+            "1",
+            Credentials("token"),
+            api_root="http://127.0.0.1:1/",
+            policy=RetryPolicy(2, 0.1, 1),
+            sleep=sleeps.append,
         ) as client,
         pytest.raises(ApiUnavailable, match=r"calendarList.list: no answer \(ConnectionRefusedError"),
     ):
@@ -153,7 +158,7 @@ def test_a_server_that_is_not_there_is_unavailable(settings, sleeps):
 def test_a_refused_token_is_access_revoked(google, sleeps):
     """401 is not retried, and the message names no token."""
     with (
-        GoogleCalendarClient("1", "wrong-token", sleep=sleeps.append) as client,
+        GoogleCalendarClient("1", Credentials("wrong-token"), sleep=sleeps.append) as client,
         pytest.raises(AccessRevoked) as caught,
     ):
         list(client.list_calendars())

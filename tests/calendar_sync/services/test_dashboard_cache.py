@@ -21,6 +21,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from calendar_sync.models import Calendar, Event, GoogleAccount
 from calendar_sync.services import CalendarService, DashboardService
 from calendar_sync.sync import sync_account
+from tests.calendar_sync.conftest import already_active
 
 # Within a transaction, as other tests run in, the cache is left alone.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,6 +72,7 @@ def test_three_queries_cold_and_none_warm(user, django_assert_num_queries: Djang
 def test_a_page_takes_five_queries_cold_and_two_warm(user, client, django_assert_num_queries: DjangoAssertNumQueries):
     """Session and user remain."""
     client.force_login(user)
+    already_active(user)
     with django_assert_num_queries(5):
         cold = client.get("/dashboard/").text
     with django_assert_num_queries(2):

@@ -136,10 +136,10 @@ def test_one_calendars_failure_does_not_stop_the_others(account, google, control
     assert not Calendar.objects.exclude(last_error="").exists()
 
 
-def test_a_page_that_fails_midway_leaves_whole_pages_and_the_next_sync_completes(
-    account, google, control, calendar_ids
+def test_a_sync_that_fails_midway_leaves_whole_pages_and_the_next_goes_on_after_them(
+    account, google, control, calendar_ids, log_events
 ):
-    """A full sync that dies on its second page is done again from the start, without doubling the first."""
+    """What a full sync had when it died on its second page is not fetched again; what is gone meanwhile is deleted."""
     sync_only = calendar_ids[2]
     sync(account)
     Event.objects.all().delete()
@@ -159,10 +159,17 @@ def test_a_page_that_fails_midway_leaves_whole_pages_and_the_next_sync_completes
     assert Calendar.objects.get(google_id=sync_only).sync_token == ""
 
     google.application.handle = original
+    control.clear_ledger()
+    control.mutate(sync_only, delete=2)
+    log_events.clear()
     report = sync(account)
 
     assert report.failed == []
-    assert report.events.unchanged == 20
+    assert report.events.unchanged == 0
+    run = assert_event(log_events, "sync.run_finished", resource="events", is_resumed=1, kind="full", count=1)
+    assert run["page_count"] == len([entry for entry in control.ledger() if entry["operation"] == "events.list"])
+    assert_event(log_events, "google_api.call_finished", operation="events.list", page=2)
+    sync(account)
     assert_equal(control, [sync_only])
 
 
@@ -326,11 +333,11 @@ def test_a_failing_database_is_reported_per_calendar(account, google, calendar_i
     """A DatabaseError on one calendar's page does not stop the others."""
     original = EventsTarget.apply
 
-    def fails_for_one(self, items):
+    def fails_for_one(self, items, listing):
         if self._calendar.google_id == calendar_ids[0]:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT * FROM no_such_table")
-        return original(self, items)
+        return original(self, items, listing)
 
     monkeypatch.setattr(EventsTarget, "apply", fails_for_one)
     report = sync(account)
@@ -341,7 +348,7 @@ def test_a_failing_database_is_reported_per_calendar(account, google, calendar_i
 def test_a_programming_error_is_not_swallowed_and_frees_the_lease(account, google, control, calendar_ids, monkeypatch):
     """What is nobody's fault but the code's goes up; the next sync need not wait for the lease to run out."""
     with monkeypatch.context() as patch:
-        patch.setattr(EventsTarget, "apply", lambda self, items: 1 / 0)
+        patch.setattr(EventsTarget, "apply", lambda self, items, listing: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             sync(account)
 
@@ -402,10 +409,10 @@ def test_a_sync_that_lost_its_lease_writes_nothing_more(account, google, control
     before = local_events(calendar_ids[0])
     original = EventsTarget.apply
 
-    def stolen_before_the_page(self, items):
+    def stolen_before_the_page(self, items, listing):
         if self._calendar.pk == stolen.pk:
             Calendar.objects.filter(pk=stolen.pk).update(lease_id=thief)
-        return original(self, items)
+        return original(self, items, listing)
 
     monkeypatch.setattr(EventsTarget, "apply", stolen_before_the_page)
     (failed,) = sync(account).failed

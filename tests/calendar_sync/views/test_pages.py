@@ -13,6 +13,7 @@ from calendar_sync.models import Calendar, Event
 from calendar_sync.sync import sync_account
 from calendar_sync.sync.lease import Lease
 from logging_pkg.testing import assert_event, assert_no_event
+from tests.calendar_sync.conftest import already_active
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -20,8 +21,9 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture
 def browser(client: Client, account) -> Client:
-    """Signed in as the first account's user."""
+    """Signed in as the first account's user, who has done everything once today."""
     client.force_login(account.user)
+    already_active(account.user)
     return client
 
 
