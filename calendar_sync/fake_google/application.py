@@ -139,7 +139,7 @@ class FakeGoogle:
         fault = self.faults.next_for(target) if performs else None
         if fault is not None and fault.kind in REFUSALS:
             raise fault.error()
-        self.quota.take(_project(request), account.id)
+        self.quota.take(_project(request), request.query.get("quotaUser") or account.id)
         progress.quota_units += 1
         if fault is not None:
             if fault.kind not in CONNECTION:

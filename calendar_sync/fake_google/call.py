@@ -18,7 +18,7 @@ from calendar_sync.fake_google.messages import ApiError, Request, Resource, Resp
 from calendar_sync.fake_google.records import Account, CalendarRecord
 from calendar_sync.fake_google.store import Store
 
-# What google-api-python-client and any HTTP client may add; none changes the answer here.
+# What google-api-python-client and any HTTP client may add; none changes an operation's answer here.
 COMMON_PARAMETERS = frozenset({"alt", "prettyPrint", "quotaUser", "key"})
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -1,6 +1,6 @@
 """Usage limits as Google counts them: per sliding minute for each project and each user of it, per Pacific day.
 
-In: the project and account of a request, and a clock.
+In: the project and user of a request, and a clock.
 Out: leave to go on, or the usage-limit error Google answers with.
 Never: a refused request counted (it used no quota).
 """
@@ -59,8 +59,8 @@ class Quota:
         self._day: dt.date | None = None
         self._used_today: dict[str, int] = {}
 
-    def take(self, project: str, account_id: str) -> None:
-        """Count one request.
+    def take(self, project: str, user: str) -> None:
+        """Count one request of a project for a user: an account's ID, or what the request names as `quotaUser`.
 
         Raises ApiError `quotaExceeded` when the day's requests are used up, `userRateLimitExceeded` or
         `rateLimitExceeded` when the window is full.
@@ -68,20 +68,20 @@ class Quota:
         with self._lock:
             today = self._today()
             now = self._clock.steady()
-            user = self._window((project, account_id), now)
+            own = self._window((project, user), now)
             whole = self._window((project,), now)
             if _full(self.limits.per_project_per_day, today.get(project, 0)):
                 raise rate_limited(403, "quotaExceeded")
-            if _full(self.limits.per_user_per_minute, len(user)):
+            if _full(self.limits.per_user_per_minute, len(own)):
                 raise rate_limited(self.limits.status, "userRateLimitExceeded")
             if _full(self.limits.per_project_per_minute, len(whole)):
                 raise rate_limited(self.limits.status, "rateLimitExceeded")
-            user.append(now)
+            own.append(now)
             whole.append(now)
             today[project] = today.get(project, 0) + 1
 
     def used(self) -> dict[str, int]:
-        """Requests in the current window, by `project` and `project/account`."""
+        """Requests in the current window, by `project` and `project/user`."""
         with self._lock:
             now = self._clock.steady()
             return {"/".join(key): len(self._window(key, now)) for key in list(self._windows)}

@@ -19,10 +19,16 @@ def reason(answer: requests.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["errors"][0]["reason"]
 
 
-def ask(server: FakeGoogleServer, account: int = 0, headers: dict[str, str] | None = None) -> requests.Response:
+def ask(
+    server: FakeGoogleServer,
+    account: int = 0,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+) -> requests.Response:
     token = demo_accounts(account + 1)[account].token
     return requests.get(
         f"{server.url}calendar/v3/users/me/calendarList",
+        params=query,
         headers={"Authorization": f"Bearer {token}", **(headers or {})},
         timeout=10,
     )
@@ -133,6 +139,19 @@ def test_the_state_shows_what_was_used(limited, hands):
     hands.at += 60
     assert control.state()["quota"]["used_this_minute"][project] == 0
     assert control.state()["quota"]["used_today"] == {}
+
+
+def test_a_request_may_say_for_whom_it_counts(limited):
+    """`quotaUser` is a user of its own in the window, whoever's token it is."""
+    control = ControlClient(limited.url)
+    control.set_quota(per_user_per_minute=1)
+
+    assert [ask(limited, query=query).status_code for query in ({}, {"quotaUser": "x"}, {"quotaUser": "x"}, {})] == [
+        200,
+        200,
+        403,
+        403,
+    ]
 
 
 def test_no_limit_lets_everything_pass(limited):

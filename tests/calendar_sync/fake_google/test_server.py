@@ -20,6 +20,7 @@ from calendar_sync.fake_google import (
     SeedOptions,
     demo_accounts,
 )
+from calendar_sync.fake_google.__main__ import main
 
 
 def reason(answer: requests.Response) -> tuple[int, str]:
@@ -187,6 +188,51 @@ def test_it_runs_alone_and_stops_cleanly(tmp_path: Path, number):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_its_limits_are_options(tmp_path: Path):
+    """What was asked for is in force from the start; 0 is no limit."""
+    port_file = tmp_path / "port"
+    options = (
+        "--port 0 --user-quota 5 --project-quota 0 --day-quota 0 --window-s 2.5 --batch-limit 0 --quota-status 429"
+    )
+    faults = "--token-lifetime-s 9 --fault-rates stale=0.5 --fault-seed 4 --latency-ms 1"
+    process = run_alone("--port-file", str(port_file), *options.split(), *faults.split(), "--last-year", "2026")
+    try:
+        deadline = time.monotonic() + 30
+        while not port_file.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        state = ControlClient(f"http://127.0.0.1:{port_file.read_text().strip()}").state()
+    finally:
+        process.kill()
+        process.communicate()
+    assert state["quota"]["limits"] == {
+        "per_project_per_minute": None,
+        "per_user_per_minute": 5,
+        "status": 429,
+        "per_project_per_day": None,
+        "window_s": 2.5,
+        "parts_per_batch": None,
+    }
+    assert state["token_lifetime_s"] == 9
+    assert (state["fault_rates"]["rates"], state["fault_rates"]["seed"]) == ({"stale": 0.5}, 4)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--fault-rates", "explosion=1"], "expected one of rateLimitExceeded"),
+        (["--fault-rates", "drop"], "expected KIND=RATE,KIND=RATE"),
+        (["--window-s", "0"], "expected more than 0 seconds"),
+        (["--token-lifetime-s", "-1"], "expected more than 0 seconds"),
+    ],
+)
+def test_an_option_without_sense_is_told(option, message, capsys):
+    """The command ends with status 2 and says what was expected."""
+    with pytest.raises(SystemExit, match="2"):
+        main(option)
+
+    assert message in capsys.readouterr().err
 
 
 def test_a_taken_port_is_one_clear_line(fake):
