@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import email
 import email.message
-import http
+import http.client
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def answer(answers: Iterable[tuple[Part, Response]]) -> Response:
     lines = []
     for part, response in answers:
         body = response.encoded()
-        phrase = http.HTTPStatus(response.status).phrase
+        phrase = http.client.responses.get(response.status, "Unknown")
         lines += [f"--{boundary}", "Content-Type: application/http"]
         if part.content_id is not None:
             lines.append(f"Content-ID: <response-{part.content_id}>")

@@ -17,6 +17,7 @@ from calendar_sync.fake_google.errors import invalid_parameter, precondition_fai
 from calendar_sync.fake_google.messages import ApiError, Request, Resource, Response
 from calendar_sync.fake_google.records import Account, CalendarRecord
 from calendar_sync.fake_google.store import Store
+from calendar_sync.fake_google.times import instant
 
 # What google-api-python-client and any HTTP client may add; none changes an operation's answer here.
 COMMON_PARAMETERS = frozenset({"alt", "prettyPrint", "quotaUser", "key"})
@@ -98,9 +99,6 @@ def listed(
 
 def _time(name: str, text: str) -> dt.datetime:
     try:
-        value = dt.datetime.fromisoformat(text)
+        return instant(text)
     except ValueError as error:
         raise ApiError(400, "badRequest", "Bad Request", location=name) from error
-    if value.tzinfo is None:
-        raise ApiError(400, "badRequest", "Bad Request", location=name)
-    return value

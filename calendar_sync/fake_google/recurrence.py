@@ -17,7 +17,7 @@ from itertools import islice
 from dateutil.rrule import rruleset, rrulestr  # type: ignore[import-untyped]
 
 from calendar_sync.fake_google.messages import Resource
-from calendar_sync.fake_google.times import moment, zone
+from calendar_sync.fake_google.times import moment, shifted, zone
 
 # How far a series without an end is followed when a listing has none either: a limit of this server, not of Google's.
 OPEN_SPAN = dt.timedelta(days=730)
@@ -62,11 +62,11 @@ class Series:
         """
         found: Iterator[dt.datetime] = iter(self._rule)
         if lower is not None:
-            found = self._rule.xafter(lower - self._length)
+            found = self._rule.xafter(shifted(lower, -self._length))
         if upper is None:
             found = islice(found, OPEN_COUNT)
             if self._endless:
-                upper = max(lower or self._first, self._first) + OPEN_SPAN
+                upper = shifted(max(lower or self._first, self._first), OPEN_SPAN)
         for start in found:
             if upper is not None and start >= upper:
                 return
@@ -74,8 +74,8 @@ class Series:
 
     def instance_id(self, start: dt.datetime) -> str:
         """The ID of the instance that starts then by the rule."""
-        text = start.strftime("%Y%m%d") if self._all_day else start.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
-        return f"{self._resource['id']}_{text}"
+        text = _compact(start)
+        return f"{self._resource['id']}_{text[:8] if self._all_day else text}"
 
     def instance(self, start: dt.datetime) -> Resource:
         """The instance that starts then by the rule: the series' fields at its own time, `recurrence` left out."""
@@ -85,7 +85,7 @@ class Series:
             **kept,
             "id": self.instance_id(start),
             "start": when,
-            "end": self._written((start.astimezone(dt.UTC) + self._length).astimezone(self._zone)),
+            "end": self._written(shifted(start, self._length).astimezone(self._zone)),
             "recurringEventId": self._resource["id"],
             "originalStartTime": when,
         }
@@ -133,7 +133,7 @@ class Series:
             until = self._date(text, "")
             if "T" not in text:
                 until += dt.timedelta(days=1, seconds=-1)
-            fields["UNTIL"] = until.astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+            fields["UNTIL"] = _compact(until)
         return ";".join(f"{key}={text}" for key, text in fields.items())
 
     def _date(self, text: str, parameters: str) -> dt.datetime:
@@ -152,6 +152,11 @@ class Series:
         if self._all_day:
             return {"date": start.date().isoformat()}
         return {"dateTime": start.isoformat(timespec="seconds"), "timeZone": str(self._zone)}
+
+
+def _compact(time: dt.datetime) -> str:
+    """A time as iCalendar writes it in UTC; strftime would leave out a year's leading zeros."""
+    return time.astimezone(dt.UTC).isoformat(timespec="seconds")[:19].replace("-", "").replace(":", "") + "Z"
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -12,6 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from calendar_sync.fake_google.messages import Resource
 
+# A day within what datetime can hold: in every time zone, too.
+_FIRST = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
+_LAST = dt.datetime(9999, 12, 30, tzinfo=dt.UTC)
+
 
 def moment(value: Resource) -> dt.datetime:
     """An event's `start` or `end` as an aware time, a date as its midnight in UTC; ValueError when it is neither.
@@ -22,9 +26,27 @@ def moment(value: Resource) -> dt.datetime:
     if text is None or not isinstance(text, str):
         raise ValueError("neither dateTime nor date")
     parsed = dt.datetime.fromisoformat(text)
-    if parsed.tzinfo is not None:
-        return parsed
-    return parsed.replace(tzinfo=zone(value["timeZone"]) if "timeZone" in value and "dateTime" in value else dt.UTC)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(
+            tzinfo=zone(value["timeZone"]) if value.get("timeZone") and "dateTime" in value else dt.UTC
+        )
+    return _within_range(parsed)
+
+
+def instant(text: str) -> dt.datetime:
+    """A time with its offset (RFC 3339), in UTC; ValueError when it is not one."""
+    parsed = dt.datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        raise ValueError(f"time {text!r}: expected an offset")
+    return _within_range(parsed).astimezone(dt.UTC)
+
+
+def shifted(value: dt.datetime, by: dt.timedelta) -> dt.datetime:
+    """A time in UTC moved as far as the calendar goes."""
+    try:
+        return value.astimezone(dt.UTC) + by
+    except OverflowError:
+        return _FIRST if by < dt.timedelta() else _LAST
 
 
 def zone(name: object) -> ZoneInfo:
@@ -44,5 +66,12 @@ def sortable(value: Resource) -> str:
     """An EventDateTime as text that sorts by time; empty where there is no time."""
     try:
         return moment(value).astimezone(dt.UTC).isoformat(timespec="microseconds")
-    except (ValueError, OverflowError):
+    except ValueError:
         return ""
+
+
+def _within_range(value: dt.datetime) -> dt.datetime:
+    """The time itself; ValueError when no zone's clock could show it."""
+    if not _FIRST <= value <= _LAST:
+        raise ValueError(f"time {value.isoformat()}: expected the years 1 to 9999")
+    return value

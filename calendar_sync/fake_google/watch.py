@@ -48,7 +48,7 @@ def stop_channel(call: Call) -> Response:
 def _watch(call: Call, watched: object, path: str) -> Response:
     call.check_parameters()
     body = call.request.json()
-    if body.get("type") not in {"web_hook", "webhook"}:
+    if body.get("type") not in ("web_hook", "webhook"):
         raise ApiError(400, "push.channelTypeNotSupported", "Channel type not supported", location="type")
     channel = Channel(
         id=_text(body, "id", _LONGEST_ID),

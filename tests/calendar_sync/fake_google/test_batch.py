@@ -133,7 +133,7 @@ def test_faults_meet_single_requests_of_a_batch(service, control, calendar_ids):
     """An error is one request's, by its operation; what is about the connection waits for the batch."""
     events = service.events()
     control.fail("conflict", operation="events.patch")
-    control.fail("serverError", operation="events.insert", status=500)
+    control.fail("serverError", operation="events.insert", status=599)
     control.fail("userRateLimitExceeded", operation="calendarList.list")
 
     answers = execute(
@@ -144,7 +144,7 @@ def test_faults_meet_single_requests_of_a_batch(service, control, calendar_ids):
         service.calendarList().list(),
     )
 
-    assert answers["1"] == (500, "backendError")
+    assert answers["1"] == (599, "backendError")
     assert answers["2"]["id"] == "abcdf"
     assert answers["3"] == (409, "conflict")
     assert answers["4"] == (403, "userRateLimitExceeded")

@@ -117,6 +117,7 @@ def test_an_expired_channel_is_told_nothing_more(receiver):
         ({"id": "a\r\nb"}, (400, "invalid")),
         ({"token": "ü"}, (400, "invalid")),
         ({"token": "x" * 257}, (400, "invalid")),
+        ({"type": ["web_hook"]}, (400, "push.channelTypeNotSupported")),
         ({"type": "pigeon"}, (400, "push.channelTypeNotSupported")),
         ({"address": "http://example.com/hook"}, (400, "push.webhookUrlNotHttps")),
         ({"address": "https://127.0.0.1/hook"}, (400, "invalid")),

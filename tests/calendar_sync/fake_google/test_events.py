@@ -50,6 +50,9 @@ def test_an_id_outside_base32hex_is_400(api, events, event_id):
         ({"end": {"date": "tomorrow"}}, (400, "invalid")),
         ({"end": {}}, (400, "invalid")),
         ({"end": {"dateTime": "2026-02-01T09:00:00+01:00"}}, (400, "timeRangeEmpty")),
+        ({"end": {"dateTime": 7}}, (400, "invalid")),
+        ({"end": {"dateTime": "9999-12-31T23:59:59-12:00"}}, (400, "invalid")),
+        ({"start": {"dateTime": "0001-01-01T00:00:00+14:00"}}, (400, "invalid")),
     ],
 )
 def test_bad_times_are_400(api, events, change, expected):

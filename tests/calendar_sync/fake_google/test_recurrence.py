@@ -147,6 +147,25 @@ def test_an_endless_series_is_followed_for_two_years(events):
     assert len(events.instances(eventId="annual", timeMax="2036-01-01T00:00:00Z")["items"]) == 10
 
 
+def test_times_at_the_end_of_the_calendar_are_no_trouble(events):
+    """A series of the last or first years has instances, and bounds there select as elsewhere."""
+    last = {"start": {"date": "9999-12-01"}, "end": {"date": "9999-12-02"}, "recurrence": ["RRULE:FREQ=WEEKLY"]}
+    first = {
+        "start": {"date": "0001-01-02"},
+        "end": {"date": "0001-01-03"},
+        "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=2"],
+    }
+    events.insert(body={**last, "id": "later"})
+    events.insert(body={**first, "id": "first"})
+
+    assert len(events.ids(singleEvents=True)) == 7
+    assert events.ids(singleEvents=True, timeMin="9999-12-20T00:00:00Z") == ["later_99991222", "later_99991229"]
+    assert events.ids(singleEvents=True, timeMin="0001-01-02T00:00:00Z", timeMax="0002-01-01T00:00:00Z") == [
+        "first_00010102",
+        "first_00010109",
+    ]
+
+
 def test_changing_one_instance_makes_an_exception(events):
     """It is listed beside its series, stands in its place among the instances, and keeps its original start."""
     events.insert(body=WEEKLY)
