@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 RULES = PROJECT / "loki/rules"
-ALERTS = {
-    rule["alert"]: rule
-    for group in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"]
-    for rule in group["rules"]
-}
+GROUPS = [
+    group for path in sorted(RULES.glob("*alerts.yaml")) for group in yaml.safe_load(path.read_text())["groups"]
+]
+ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 S = 1_000_000_000
 _NAMES = itertools.count(1)
 
@@ -39,8 +38,28 @@ def requests_(count: int, age: float = 100, **fields: Any) -> list[Line]:
     return [("http.request_finished", age, {"route": "/slow/", "is_error": 0, **fields})] * count
 
 
+#: Quotas the test's events tell: 600 a minute, 200 for a user, 1,000,000 a day of which 10 hours are left.
+QUOTAS = {
+    "quota_minute_limit": 600,
+    "quota_user_minute_limit": 200,
+    "quota_day_limit": 1_000_000,
+    "quota_day_left_s": 36_000.0,
+}
+
+
 def calls(units: int, age: float = 60, **fields: Any) -> list[Line]:
-    return [("google_api.call_finished", age, {"quota_units": units, "is_rate_limited": 0, **fields})]
+    made = {"quota_units": units, "is_rate_limited": 0, "is_error": 0, "duration_ms": 10.0, **QUOTAS, **fields}
+    return [("google_api.call_finished", age, made)]
+
+
+def schedule(*late: int) -> list[Line]:
+    """The latest first."""
+    return [("sync.schedule_checked", 60 + 30 * n, {"late_count": count}) for n, count in enumerate(late)]
+
+
+def connection(account: str, status: str, age: float = 60) -> list[Line]:
+    fields = {"account_hash": account, "status": status, "is_revoked": int(status == "revoked")}
+    return [("calendar.connection_checked", age, fields)]
 
 
 def syncs(count: int, outcome: str) -> list[Line]:
@@ -67,16 +86,38 @@ CASES: list[tuple[str, list[Line], float | None]] = [
     ("HighErrorRate", requests_(5, is_error=1) + requests_(494), 5 / 499),
     ("HighErrorRate", requests_(5, is_error=1) + requests_(495), None),
     ("HighErrorRate", requests_(4, is_error=1) + requests_(1), None),
-    ("GoogleQuotaMinute80", calls(480), 480),
+    ("GoogleQuotaMinute80", calls(480), 0.8),
     ("GoogleQuotaMinute80", calls(479), None),
     ("GoogleQuotaMinute80", calls(479) + calls(100, age=95), None),
-    ("GoogleQuotaMinute95", calls(570), 570),
+    ("GoogleQuotaMinute80", calls(480, quota_minute_limit=601), None),
+    ("GoogleQuotaMinute95", calls(570), 0.95),
     ("GoogleQuotaMinute95", calls(569), None),
+    ("GoogleUserQuotaMinute80", calls(160, account_hash="a") + calls(159, account_hash="b"), 0.8),
+    ("GoogleUserQuotaMinute80", calls(159, account_hash="a") + calls(159, account_hash="b"), None),
+    ("GoogleUserQuotaMinute80", [c for n in range(600) for c in calls(1, account_hash=f"a{n}")], None),
     ("GoogleRateLimited", calls(1, age=300, is_rate_limited=1), 1),
     ("GoogleRateLimited", calls(1), None),
-    ("GoogleQuotaDay80", calls(799_999, age=80_000) + calls(1), 800_000),
+    ("GoogleQuotaDay80", calls(799_999, age=80_000) + calls(1), 0.8),
     ("GoogleQuotaDay80", calls(799_998, age=80_000) + calls(1), None),
     ("GoogleQuotaDay80", calls(900_000, age=80_000) + calls(1, quota_day="2031-01-01"), None),
+    ("GoogleQuotaDay95", calls(949_999, age=80_000) + calls(1), 0.95),
+    ("GoogleQuotaDay95", calls(949_998, age=80_000) + calls(1), None),
+    # 450,000 used, 55,000 of them in the last hour, and ten hours to go: 1,000,000.
+    ("GoogleQuotaDayRunsOut", calls(395_000, age=80_000) + calls(55_000), 1.0),
+    ("GoogleQuotaDayRunsOut", calls(394_989, age=80_000) + calls(55_000), None),
+    ("GoogleQuotaDayRunsOut", calls(395_000, age=80_000) + calls(55_000, quota_day_left_s=35_999.0), None),
+    ("GoogleQuotaDayRunsOut", calls(99_999), None),
+    ("GoogleApiSlow", calls(1, duration_ms=2000.1) * 10, 2000.1),
+    ("GoogleApiSlow", calls(1, duration_ms=2000.0) * 10, None),
+    ("GoogleApiSlow", calls(1, duration_ms=9000.0) * 9, None),
+    ("GoogleApiErrors", calls(1, is_error=1) * 5 + calls(1) * 94, 5 / 99),
+    ("GoogleApiErrors", calls(1, is_error=1) * 5 + calls(1) * 95, None),
+    ("GoogleApiErrors", calls(1, is_error=1) * 4, None),
+    ("GoogleApiErrors", calls(1, is_error=1, is_rate_limited=1) * 9 + calls(1), None),
+    ("CalendarSyncLate", schedule(1, 0), 1),
+    ("CalendarSyncLate", schedule(0, 5), None),
+    ("AccountRevoked", connection("a", "revoked") + connection("a", "revoked", 90) + connection("b", "revoked"), 2),
+    ("AccountRevoked", connection("a", "degraded") + connection("b", "revoked", age=1000), None),
     ("AppDown", heartbeat(age=95, uptime_s=30), 30),
     ("AppDown", heartbeat(age=3600), 100),
     ("AppDown", heartbeat(age=95) + heartbeat(age=85), None),
@@ -132,7 +173,7 @@ def test_every_alert_is_tested_both_ways() -> None:
 
 def test_every_alert_is_due_within_three_minutes() -> None:
     """Offset, interval and `for` together; critical ones leave the time to deliver them within 5 minutes of the cause."""
-    for group in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"]:
+    for group in GROUPS:
         interval_s = {"15s": 15, "30s": 30, "2m": 120}[group["interval"]]
         for rule in group["rules"]:
             for_s = {"1m": 60, None: 0}[rule.get("for")]
@@ -141,7 +182,7 @@ def test_every_alert_is_due_within_three_minutes() -> None:
 
 def test_no_alert_can_be_over_before_its_first_message() -> None:
     """Alertmanager waits group_wait before the first message and forgets what resolved meanwhile."""
-    intervals = [group["interval"] for group in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"]]
+    intervals = [group["interval"] for group in GROUPS]
     text = (PROJECT / "loki/alertmanager.yml").read_text()
     waits = [int(seconds) for seconds in re.findall(r"(?m)^ +group_wait: (\d+)s", text)]
     assert len(waits) == text.count("group_wait:")
@@ -199,8 +240,9 @@ def test_the_ruler_loads_evaluates_alerts_and_records(ruler: Stack) -> None:
                     "web",
                     now_ns - age * S,
                     project="p",
-                    quota_units=50,
                     is_rate_limited=int(age == 40),
+                    quota_units=50,
+                    **QUOTAS,
                 )
                 for age in seconds
             ],
@@ -221,7 +263,7 @@ def test_the_ruler_loads_evaluates_alerts_and_records(ruler: Stack) -> None:
     assert slow.annotations["summary"] == f"{route} is slow: p95 1045 ms"
     assert (
         firing["GoogleQuotaMinute80"].annotations["summary"]
-        == "Google project p: 500 of 600 quota units used in a minute"
+        == "Google project p: 83.33% of the quota per minute is used"
     )
     labels, value = recorded
     assert labels == {

@@ -76,7 +76,7 @@ def test_changes_are_merged_into_nested_keys(tmp_path: Path) -> None:
         CONFIG / "loki.yaml", tmp_path, tmp_path, 1, 2, Addresses(), {"limits_config": {"ingestion_rate_mb": 1}}
     )
     assert rendered["limits_config"]["ingestion_rate_mb"] == 1
-    assert rendered["limits_config"]["max_query_series"] == 500
+    assert rendered["limits_config"]["max_query_series"] == 10_000
 
 
 def test_renamed_key_is_an_error_and_not_ignored(tmp_path: Path) -> None:

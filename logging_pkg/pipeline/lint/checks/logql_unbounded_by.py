@@ -21,23 +21,28 @@ ID = "logql/unbounded-by"
 def check(project: Project) -> Iterator[Problem]:
     """A label in `by` that is no dimension, or no `by` where structured metadata would make a series per line."""
     for query, expression in parsed(project, ID):
-        yield from _below(project, query, expression, is_summed=False)
+        yield from _below(project, query, expression, is_summed=False, is_inner=False)
 
 
-def _below(project: Project, query: Query, part: ast.Expression, *, is_summed: bool) -> Iterator[Problem]:
+def _below(
+    project: Project, query: Query, part: ast.Expression, *, is_summed: bool, is_inner: bool
+) -> Iterator[Problem]:
+    """`is_inner`: an aggregation around it has the last word on the labels, `topk` on how many series there are."""
     match part:
         case ast.RangeAggregation():
-            yield from _named(query, part.grouping, labels_left(part.query, project.registry))
+            if not is_inner:
+                yield from _named(query, part.grouping, labels_left(part.query, project.registry))
             yield from _unreduced(project, query, part, is_summed=is_summed)
         case ast.VectorAggregation():
-            yield from _named(query, part.grouping, result_labels(part.operand, project.registry))
+            if not is_inner:
+                yield from _named(query, part.grouping, result_labels(part.operand, project.registry))
             reduces = part.op.text.lower() == "sum" and not (part.grouping and part.grouping.without)
-            yield from _below(project, query, part.operand, is_summed=reduces)
+            yield from _below(project, query, part.operand, is_summed=reduces, is_inner=True)
         case ast.BinaryOperation():
-            yield from _below(project, query, part.left, is_summed=False)
-            yield from _below(project, query, part.right, is_summed=False)
+            yield from _below(project, query, part.left, is_summed=False, is_inner=is_inner)
+            yield from _below(project, query, part.right, is_summed=False, is_inner=is_inner)
         case ast.LabelReplace():
-            yield from _below(project, query, part.operand, is_summed=False)
+            yield from _below(project, query, part.operand, is_summed=False, is_inner=is_inner)
         case _:
             pass
 
