@@ -70,7 +70,8 @@ class Series:
         for start in found:
             if upper is not None and start >= upper:
                 return
-            yield start
+            # By way of UTC: a local time that the change of clocks leaves out is an hour later.
+            yield start.astimezone(dt.UTC).astimezone(self._zone)
 
     def instance_id(self, start: dt.datetime) -> str:
         """The ID of the instance that starts then by the rule."""
@@ -102,7 +103,11 @@ class Series:
 
     def occurs(self, start: dt.datetime) -> bool:
         """Whether an instance starts at this time."""
-        return bool(next(self._rule.xafter(start, count=1, inc=True), None) == start)
+        wanted = start.astimezone(dt.UTC)
+        for found in self._rule.xafter(shifted(wanted, -dt.timedelta(days=1))):
+            if found.astimezone(dt.UTC) >= wanted:
+                return bool(found.astimezone(dt.UTC) == wanted)
+        return False
 
     def _add(self, line: object) -> None:
         match = _LINE.fullmatch(line) if isinstance(line, str) else None
