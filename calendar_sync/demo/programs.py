@@ -23,7 +23,7 @@ from logging_pkg.stack.process import Child
 ACCOUNTS = 3
 PASSWORD = "demo-password"
 PROJECT = "calendar-sync-demo"
-#: Requests a minute the fake Google allows the project; the number loki/rules/alerts.yaml has.
+#: Requests a minute the fake Google allows the project, and the workers are told of.
 PROJECT_QUOTA = 600
 WORKER_SERVICE_NAME = "calendar-sync-worker"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -55,12 +55,15 @@ class Programs:
             "DJANGO_SETTINGS_MODULE": "calendar_sync.settings",
             "GOOGLE_CALENDAR_API_ROOT": self.google_url,
             "GOOGLE_PROJECT": PROJECT,
+            "GOOGLE_QUOTA_PER_MINUTE": str(PROJECT_QUOTA),
+            "GOOGLE_QUOTA_PER_USER_MINUTE": "0",
             "GOOGLE_PAGE_SIZE": "50",
             "LOGPIPE_DIRECTORY": str(self.logs),
             "LOGPIPE_ENV": "demo",
             "LOGPIPE_LOKI_URL": loki_url,
             "PYTHONUNBUFFERED": "1",
             "SECRET_KEY": secrets.token_urlsafe(48),
+            "TOKEN_ENCRYPTION_KEYS": secrets.token_urlsafe(48),
         }
 
     @property

@@ -27,6 +27,8 @@ _TIMEOUT_S = 60
 _WORKER_UPTIME_S = 30
 #: Over the 80 % of GoogleQuotaMinute80, and under the limit by more than the requests of the next second.
 _BURST_SHARE = 0.83
+#: What a sync worker tells while it syncs.
+_WORK = frozenset({"sync.run_finished", "google_api.call_finished"})
 
 
 class Counter:
@@ -197,8 +199,8 @@ def _worker_is_idle(logs: Path) -> bool:
     for path in logs.glob(f"{WORKER_SERVICE_NAME}-*.ndjson"):
         events = [orjson.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
         beats = [event for event in events if event["event"] == "process.sampled"]
-        # Heartbeats, use of the cache and the like go on between passes.
-        work = [event for event in events if event["event"].startswith(("sync.", "google_api."))]
+        # Heartbeats, looks at the schedule, use of the cache and the like go on between passes.
+        work = [event for event in events if event["event"] in _WORK]
         if beats and work and beats[-1]["uptime_s"] >= _WORKER_UPTIME_S:
             silent_ns = time.time_ns() - parse_timestamp(work[-1]["timestamp"])
             return bool(work[-1]["event"] == "sync.run_finished" and silent_ns > 3_000_000_000)
