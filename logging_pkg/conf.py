@@ -11,7 +11,7 @@ import os
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -23,9 +23,13 @@ ENVIRONMENT_PREFIX = "LOGPIPE_"
 #: Two heartbeats have to fit into the minute of silence that the alert AppDown (loki/rules/alerts.yaml) waits for.
 MAX_HEARTBEAT_INTERVAL_S = 30.0
 
+#: What the schema of user.action_recorded promises of its dimension.
+MAX_USER_ACTIONS = 50
+
 _MIB = 1024 * 1024
 #: What a web server passes on of a header name: an underscore would be dropped or confused with a dash.
 _HEADER_PATTERN = re.compile(r"[A-Za-z0-9-]+")
+_ACTION_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,63}")
 #: Google Cloud project IDs, those of a domain (`example.com:project`) included.
 _PROJECT_PATTERN = re.compile(r"[A-Za-z0-9.:_-]{1,64}")
 
@@ -102,13 +106,27 @@ class Settings:
     """Least level of standard library records that become log.message_recorded."""
     log_argument_loggers: tuple[str, ...] = ()
     """Loggers whose arguments may be recorded."""
+    user_actions: tuple[str, ...] = ()
+    """Names that `record_action` takes, at most 50 (user.action_recorded); they are a dimension of its metrics."""
     project_roots: tuple[Path, ...] = ()
     """Where the project's own code lives, for caller lines; empty means the working directory."""
     google_project: str = "unknown"
     """Google Cloud project whose quota is used."""
+    google_quota_per_minute: int = 10_000
+    """Quota units a minute of that project. Source of the defaults: Calendar API, "Manage quotas"."""
+    google_quota_per_user_minute: int = 600
+    """Quota units a minute of one user of that project."""
+    google_quota_per_day: int = 1_000_000
+    """Quota units a Pacific day of that project."""
 
     identity_key: bytes = field(default=b"", repr=False)
     """Content of user_id_key_file; filled in by `checked`."""
+    slow_query_nanoseconds: float = field(init=False, repr=False)
+    """slow_query_threshold_ms as the clock counts."""
+
+    def __post_init__(self) -> None:
+        """Work out what follows from the rest."""
+        object.__setattr__(self, "slow_query_nanoseconds", self.slow_query_threshold_ms * 1_000_000)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
@@ -120,9 +138,9 @@ class Settings:
         environ = os.environ if environ is None else environ
         hints = get_type_hints(cls)
         values: dict[str, Any] = {}
-        for item in fields(cls):
+        for item in _settable(cls):
             name = ENVIRONMENT_PREFIX + item.name.upper()
-            if item.name != "identity_key" and name in environ:
+            if name in environ:
                 values[item.name] = _parse(name, environ[name], hints[item.name])
         return cls(**{**values, **overrides}).checked()
 
@@ -136,7 +154,7 @@ class Settings:
         from difflib import get_close_matches
 
         hints = get_type_hints(cls)
-        known = {item.name.upper(): item.name for item in fields(cls) if item.name != "identity_key"}
+        known = {item.name.upper(): item.name for item in _settable(cls)}
         values = dict(defaults)
         for key, value in mapping.items():
             if key not in known:
@@ -194,6 +212,18 @@ class Settings:
             raise ConfigurationError(
                 f"google_project is {self.google_project!r}, expected to match {_PROJECT_PATTERN.pattern}"
             )
+        for name in ("google_quota_per_minute", "google_quota_per_user_minute", "google_quota_per_day"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}, expected a number from 1")
+        for action in self.user_actions:
+            if _ACTION_PATTERN.fullmatch(action) is None:
+                raise ConfigurationError(
+                    f"user_actions has {action!r}, expected lower case letters, digits and underscores, at most 64"
+                )
+        if len(self.user_actions) > MAX_USER_ACTIONS:
+            raise ConfigurationError(
+                f"user_actions has {len(self.user_actions)} names, expected at most {MAX_USER_ACTIONS}"
+            )
         _check_networks(self.trusted_correlation_sources)
         if self.user_id_key_file is None:
             return self
@@ -206,6 +236,11 @@ class Settings:
                 f"user_id_key_file {self.user_id_key_file}: {len(key)} bytes, expected at least 16"
             )
         return replace(self, identity_key=key)
+
+
+def _settable(kind: type[Settings]) -> list[Field[Any]]:
+    """The fields that are settings; the others follow from them."""
+    return [item for item in fields(kind) if item.init and item.name != "identity_key"]
 
 
 def _check_networks(sources: tuple[str, ...]) -> None:
