@@ -1,6 +1,7 @@
 """Start-up in a Django project.
 
-In: INSTALLED_APPS. Out: settings in force, databases and caches watched, logging records captured. Never: a query.
+In: INSTALLED_APPS. Out: settings in force, databases, caches and HTTP clients watched, logging records captured.
+Never: a query.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from logging_pkg.instrumentation.cache.watch import watch_caches
 from logging_pkg.instrumentation.cache_warming.reads import follow_warmed_keys
 from logging_pkg.instrumentation.cache_warming.warmers import autodiscover
 from logging_pkg.instrumentation.database.watch import watch_databases
+from logging_pkg.instrumentation.http_client import watch_http_clients
 
 
 class LoggingPackageConfig(AppConfig):
@@ -38,5 +40,6 @@ class LoggingPackageConfig(AppConfig):
         watch_caches()
         start_usage_reports()
         follow_warmed_keys()
+        watch_http_clients()
         install_handler()
         got_request_exception.connect(remember_exception, dispatch_uid="logging_pkg.exception")
