@@ -142,7 +142,7 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
 
 def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
     watch.responded()
-    header, span = conf.settings().correlation_header, watch.span
+    header, span = watch.totals.settings.correlation_header, watch.span
     if header:
         # Two ASCII words: nothing to convert, and no exception to catch for a header that is not there.
         response.headers._store.setdefault(header.lower(), (header, span.correlation_id))
@@ -260,13 +260,13 @@ def _finish(
 ) -> None:
     no_response = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500
     try:
-        length = str(request.META.get("CONTENT_LENGTH") or "")
+        length = request.META.get("CONTENT_LENGTH")
         watch.finish(
             status=response.status_code if response is not None else no_response,
             outcome=outcome,
             response_bytes=response_bytes,
-            request_bytes=int(length) if length.isdecimal() and len(length) <= _MAX_LENGTH_DIGITS else None,
-            path=_path_of(request),
+            request_bytes=_announced(str(length)) if length else None,
+            path=_path_of(request) if watch.totals.settings.path_parameters else None,
             user_id=_user_id(request),
             is_streaming=bool(response is not None and response.streaming),
             is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
@@ -274,6 +274,10 @@ def _finish(
         )
     except Exception as fault:
         keep_in(fault)
+
+
+def _announced(length: str) -> int | None:
+    return int(length) if length.isdecimal() and len(length) <= _MAX_LENGTH_DIGITS else None
 
 
 def route_of(request: HttpRequest) -> str:
@@ -297,10 +301,10 @@ def _template(route: str) -> str:
 
 
 def _path_of(request: HttpRequest) -> str | None:
-    allowed = conf.settings().path_parameters
     match = getattr(request, "resolver_match", None)
-    if not allowed or match is None:
+    if match is None:
         return None
+    allowed = conf.settings().path_parameters
     return _ID_PARAMETER.sub("{id}", fill_path(_named_template(match.route), match.kwargs, allowed))
 
 

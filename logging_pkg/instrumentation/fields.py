@@ -29,6 +29,7 @@ def database_fields(totals: Totals) -> dict[str, Any]:
         count += database.count
         nanoseconds += database.nanoseconds
         duplicates += database.duplicates
+        transactions = database.commits or database.rollbacks
         if len(queries) < MAX_ALIASES:
             queries.append(
                 {
@@ -37,12 +38,12 @@ def database_fields(totals: Totals) -> dict[str, Any]:
                     "time_ms": milliseconds(database.nanoseconds),
                     "commit_count": database.commits,
                     "rollback_count": database.rollbacks,
-                    "transaction_time_ms": milliseconds(database.transaction_nanoseconds),
+                    "transaction_time_ms": milliseconds(database.transaction_nanoseconds) if transactions else 0.0,
                 }
             )
     return {
         "query_count": count,
-        "query_time_ms": milliseconds(nanoseconds),
+        "query_time_ms": (nanoseconds + 500) // 1000 / 1000,
         "duplicate_query_count": duplicates,
         "queries": queries,
     }

@@ -148,21 +148,22 @@ class Totals:
     overhead_nanoseconds = 0
     #: What watching its first query cost. It stands for all of them: each reading of the clock would cost as well.
     query_overhead: int | None = None
+    #: What is put off until the outermost unit has told of itself.
+    _deferred: list[Callable[[], None]] | None = None
+    #: Whether that has come.
+    _is_told = False
     #: Set once the request's event has been written: from then on everything counts as late.
     ended: Ended | None = None
 
     def __init__(self, parent: Totals | None = None, route: Callable[[], str | None] | None = None) -> None:
         # Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit in here.
         self._lock = threading.RLock()
-        #: None once the unit has ended.
-        self._deferred: list[Callable[[], None]] | None = []
         self.parent = parent
         self.route: Callable[[], str | None] = route or (parent.route if parent else _no_route)
         self.databases: dict[str, DatabaseTotals] = {}
         self.caches: dict[str, CacheTotals] = {}
-        settings = conf.settings()
-        self.n_plus_one_threshold = settings.n_plus_one_threshold
-        self.slow_query_nanoseconds = settings.slow_query_threshold_ms * 1_000_000
+        self.settings = settings = conf.settings()
+        self.slow_query_nanoseconds = settings.slow_query_nanoseconds
 
     def add_query(self, alias: str, vendor: str, shape: str, nanoseconds: int) -> None:
         """Count one query, here and in every enclosing unit.
@@ -183,7 +184,7 @@ class Totals:
             database.nanoseconds += nanoseconds
             if shape in database.statements:
                 repeated = database.repeat(shape, nanoseconds)
-                is_crossing = repeated.count == self.n_plus_one_threshold + 1
+                is_crossing = repeated.count == self.settings.n_plus_one_threshold + 1
             elif len(database.statements) < MAX_STATEMENTS:
                 database.statements[shape] = nanoseconds
         if repeated is not None and is_crossing:
@@ -314,18 +315,20 @@ class Totals:
         if self.parent is not None:
             return self.parent.defer(work)
         with self._lock:
-            if self._deferred is None:
+            if self._is_told:
                 return False
-            if len(self._deferred) >= MAX_DEFERRED:
+            deferred = self._deferred = self._deferred or []
+            if len(deferred) >= MAX_DEFERRED:
                 return None
-            self._deferred.append(work)
+            deferred.append(work)
             return True
 
     def run_deferred(self) -> None:
         """The unit's event is written: do what was put off. Of a nested unit that is the outermost one's to do."""
         with self._lock:
-            deferred, self._deferred = self._deferred or (), None
-        for work in deferred:
+            self._is_told = True
+            deferred, self._deferred = self._deferred, None
+        for work in deferred or ():
             with faults_kept_in():
                 work()
 
@@ -340,7 +343,7 @@ class Totals:
     def take_finding(self) -> bool:
         """Whether one more finding may be emitted; if not, it is counted as dropped."""
         with self._lock:
-            if self.findings < conf.settings().max_findings:
+            if self.findings < self.settings.max_findings:
                 self.findings += 1
                 return True
             self.findings_dropped += 1
@@ -364,7 +367,7 @@ class Totals:
             (alias, database, shape, statement)
             for alias, database in self.databases.items()
             for shape, statement in database.statements.items()
-            if isinstance(statement, Statement) and statement.count > self.n_plus_one_threshold
+            if isinstance(statement, Statement) and statement.count > self.settings.n_plus_one_threshold
         ]
         return sorted(found, key=lambda entry: -entry[3].count)
 

@@ -9,6 +9,7 @@ import fcntl
 import os
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ class Sink(ABC):
     """Something that takes lines. Called under the writer's lock."""
 
     max_line_bytes = MAX_LINE_BYTES
+    #: Fields of the `logging.file_deleted` events that are due; the writer takes them out.
+    deleted: Sequence[dict[str, Any]] = ()
 
     def start(self, service_name: str, instance_id: str) -> None:  # noqa: B027  (most sinks need no name)
         """Learn who writes: at the start of a process and again after a fork."""
@@ -32,10 +35,6 @@ class Sink(ABC):
         Raises:
             OSError: it could not be written whole. The next line starts on a line of its own.
         """
-
-    def take_deleted(self) -> list[dict[str, Any]]:
-        """Fields of the `logging.file_deleted` events that are due."""
-        return []
 
     def forget(self) -> None:  # noqa: B027  (most sinks hold nothing)
         """Drop what was inherited over a fork without disturbing the parent."""
@@ -79,6 +78,7 @@ def _is_torn(line: bytes, written: int, *, torn_before: bool) -> bool:
     return line[written - 1] != ord("\n") if written else torn_before
 
 
+_clock = time.monotonic
 #: Seconds between two looks whether the file is still there and still ours.
 _CHECK_INTERVAL_S = 1.0
 
@@ -101,10 +101,11 @@ class FileSink(Sink):
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._next_check = 0.0
-        self._size = 0
+        #: Bytes until the file is full; below nothing where there is no file.
+        self._room = -1
         self._rotations = 0
         self._torn = False
-        self._deleted: list[dict[str, Any]] = []
+        self.deleted: list[dict[str, Any]] = []
         self._stem = ""
 
     def __str__(self) -> str:
@@ -122,14 +123,13 @@ class FileSink(Sink):
 
     def write(self, line: bytes) -> None:
         """Append one line, rotating first where it would pass the limit."""
-        if self._descriptor is not None and time.monotonic() > self._next_check:
-            self._leave_lost_file()
-        if self._descriptor is None:
-            self._open()
-        elif self._size + len(line) > self._file_max_bytes and self._size:
-            self._rotate()
-        if self._torn:
-            line = b"\n" + line
+        size = len(line)
+        # One test for all that is rare: no file yet, one that is full, half a line in it, a second since the last look.
+        if size > self._room or self._torn or _clock() > self._next_check:
+            self._prepare(size)
+            if self._torn:
+                line = b"\n" + line
+                size += 1
         assert self._descriptor is not None
         try:
             written = os.write(self._descriptor, line)
@@ -137,12 +137,20 @@ class FileSink(Sink):
             # Full now, or closed behind our back: the next write starts with a fresh descriptor.
             self.close()
             raise
-        self._size += written
-        if written == len(line):
-            self._torn = False
-        else:
+        self._room -= written
+        if written != size:
             self._torn = _is_torn(line, written, torn_before=self._torn)
-            raise OSError(0, f"only {written} of {len(line)} bytes written")
+            raise OSError(0, f"only {written} of {size} bytes written")
+        self._torn = False
+
+    def _prepare(self, size: int) -> None:
+        """Have a file with room for so many bytes more; an empty one has room for a line of any length."""
+        if self._descriptor is not None and _clock() > self._next_check:
+            self._leave_lost_file()
+        if self._descriptor is None:
+            self._open()
+        elif size > self._room and self._room < self._file_max_bytes:
+            self._rotate()
 
     def _open(self) -> None:
         self._directory.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -151,21 +159,21 @@ class FileSink(Sink):
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
         status = os.fstat(self._descriptor)
         self._identity = status.st_dev, status.st_ino
-        self._size = status.st_size
-        self._torn = self._torn and self._size > 0
-        self._next_check = time.monotonic() + _CHECK_INTERVAL_S
+        self._room = self._file_max_bytes - status.st_size
+        self._torn = self._torn and status.st_size > 0
+        self._next_check = _clock() + _CHECK_INTERVAL_S
 
     def _leave_lost_file(self) -> None:
         """Let go of a file that was deleted, and of a descriptor that was closed and by now is somebody else's."""
         assert self._descriptor is not None
-        self._next_check = time.monotonic() + _CHECK_INTERVAL_S
+        self._next_check = _clock() + _CHECK_INTERVAL_S
         try:
             status = os.fstat(self._descriptor)
         except OSError:
-            self._descriptor = None
+            self._descriptor, self._room = None, -1
             return
         if (status.st_dev, status.st_ino) != self._identity:
-            self._descriptor = None
+            self._descriptor, self._room = None, -1
         elif not status.st_nlink:
             self.close()
 
@@ -183,26 +191,19 @@ class FileSink(Sink):
             self._torn = False
         self._open()
         try:
-            self._deleted += enforce(self._directory, self._directory_max_bytes)
+            self.deleted += enforce(self._directory, self._directory_max_bytes)
         except OSError:
             return  # another user's file, a vanished directory: the next rotation tries again
-
-    def take_deleted(self) -> list[dict[str, Any]]:
-        """What the last rotation deleted."""
-        if not self._deleted:
-            return self._deleted
-        deleted, self._deleted = self._deleted, []
-        return deleted
 
     def forget(self) -> None:
         """Close the inherited descriptor; the parent's lock is its own open file's and stays."""
         self.close()
         self._torn = False
-        self._deleted = []
+        self.deleted = []
 
     def close(self) -> None:
         """Close the file."""
-        descriptor, self._descriptor = self._descriptor, None
+        descriptor, self._descriptor, self._room = self._descriptor, None, -1
         if descriptor is not None:
             try:
                 os.close(descriptor)

@@ -193,8 +193,10 @@ class Writer:
                 self._write_line(*self._interrupting.popleft())
         finally:
             self._is_writing = False
-        for fields in self._sink.take_deleted():
-            self._emit("logging.file_deleted", fields, None, None)
+        if self._sink.deleted:
+            deleted, self._sink.deleted = self._sink.deleted, []
+            for fields in deleted:
+                self._emit("logging.file_deleted", fields, None, None)
 
     def _write_line(self, head: bytes, fragment: bytes, body: bytes) -> None:
         self._seq = seq = self._seq + 1

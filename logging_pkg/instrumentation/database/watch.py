@@ -83,7 +83,7 @@ def _watcher(connection: Any) -> _Watch:
                     totals: Totals | None = None if span is None else span.totals
                     if totals is None:
                         unattributed.add_query()
-                        if nanoseconds > conf.settings().slow_query_threshold_ms * 1_000_000:
+                        if nanoseconds > conf.settings().slow_query_nanoseconds:
                             _found_slow(connection, sql, params, many, context, nanoseconds, None)
                     else:
                         totals.add_query(alias, vendor, shape, nanoseconds)

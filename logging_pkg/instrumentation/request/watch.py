@@ -15,7 +15,6 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from logging_pkg import conf
 from logging_pkg.conf import Settings
 from logging_pkg.context import (
     Span,
@@ -110,8 +109,8 @@ class RequestWatch:
             self._overhead += ended - self._first_byte  # header, user, path
         if not 100 <= status <= 599:
             status = 500  # no HTTP status, though Django lets a view set it
-        settings = conf.settings()
-        elapsed_ms = milliseconds(ended - self.entered)
+        settings = self.totals.settings
+        elapsed_ms = (ended - self.entered + 500) // 1000 / 1000
         if outcome is None:
             outcome = "server_error" if status >= 500 else "client_error" if status >= 400 else "ok"
         slow_ms = settings.slow_request_threshold_ms
@@ -134,7 +133,7 @@ class RequestWatch:
             return
         error = error or totals.error
         databases = database_fields(totals)
-        api_time_ms = milliseconds(totals.api_nanoseconds)
+        api_time_ms = milliseconds(totals.api_nanoseconds) if totals.api_calls else 0.0
         if totals.has_repeated:
             report_n_plus_one(totals, span)
         if settings.query_count_threshold is not None and databases["query_count"] > settings.query_count_threshold:
@@ -161,7 +160,7 @@ class RequestWatch:
             "status_class": _STATUS_CLASSES[status // 100],
             "outcome": outcome,
             "response_time_ms": elapsed_ms,
-            "time_to_first_byte_ms": milliseconds((self._first_byte or ended) - self.entered),
+            "time_to_first_byte_ms": ((self._first_byte or ended) - self.entered + 500) // 1000 / 1000,
             "is_error": is_error,
             "is_slow": int(is_slow),
             "apdex": _apdex(elapsed_ms, settings.apdex_threshold_ms, is_error),
