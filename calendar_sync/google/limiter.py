@@ -6,7 +6,8 @@ Never: a lock held while somebody waits, a query that reads.
 The bucket is kept as one number per quota, the time at which it is next free (the generic cell rate algorithm: ITU-T
 I.371, "virtual scheduling"). A request takes its turn with one UPDATE, which the database makes atomic; turns are given
 out in the order in which they are asked for. With a burst of B and one turn every W / (L - B) seconds no window of W
-seconds has more than L turns.
+seconds has more than L turns. A batch is sent at its last unit's turn; of a batch above B the excess is kept free once
+more behind it, or a window that begins with it would hold that much too many.
 """
 
 from __future__ import annotations
@@ -55,11 +56,14 @@ class Quota:
 
 
 def quotas_of(account_id: str) -> list[Quota]:
-    """The limits that a request for an account counts against; a setting of 0 is no limit."""
+    """The limits that a request for an account counts against; a setting of 0 is no limit.
+
+    The account's own comes first: a request that is refused there has taken nothing that others share.
+    """
     project, window_s = settings.GOOGLE_PROJECT, settings.GOOGLE_QUOTA_WINDOW_S
     limits = {
-        f"{project}": settings.GOOGLE_QUOTA_PER_MINUTE,
         f"{project}/{account_id}": settings.GOOGLE_QUOTA_PER_USER_MINUTE,
+        f"{project}": settings.GOOGLE_QUOTA_PER_MINUTE,
     }
     return [Quota(name, limit, window_s) for name, limit in limits.items() if limit]
 
@@ -75,25 +79,30 @@ def take_turn(
 
     Args:
         quotas: what the request counts against.
-        units: as how many it counts.
+        units: as how many it counts, at most the smallest limit.
         patience_s: the longest wait that is acceptable.
         clock: seconds since the epoch, the same for all processes.
 
     Raises:
-        RateLimited: it would be longer; no turn of that quota was taken.
+        RateLimited: it would be longer; no turn of that quota was taken, nor of those behind it.
+        ValueError: a limit is smaller than `units`.
     """
     now = clock()
     wait_s = 0.0
     for quota in quotas:
+        if units > quota.limit:
+            raise ValueError(f"{units} units at once, expected at most {quota.limit}: the limit of {quota.name}")
         # The first of a burst takes the turn that would have ended the burst by now, had it been used.
         earliest = now - (quota.burst - 1) * quota.interval_s
-        free_at = _take(quota, earliest, units * quota.interval_s, now + patience_s)
+        last_s = (units - 1) * quota.interval_s
+        step_s = (units + max(0.0, units - quota.burst)) * quota.interval_s
+        free_at = _take(quota, earliest, step_s, now + patience_s - last_s)
         if free_at is None:
             raise RateLimited(
                 f"the quota {quota.name} ({quota.limit} in {quota.window_s:g} s) is used up for more than the next "
                 f"{patience_s:g} s by this application itself; try again later"
             )
-        wait_s = max(wait_s, free_at - quota.interval_s - now)
+        wait_s = max(wait_s, free_at - step_s + last_s - now)
     return wait_s
 
 
@@ -107,12 +116,16 @@ def postpone(quotas: list[Quota], seconds: float, *, clock: Callable[[], float] 
 
 def _take(quota: Quota, earliest: float, step: float, latest: float) -> float | None:
     """When the quota is free again after this turn; None where its turn would begin after `latest`."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, [earliest, earliest, step, quota.name, min(latest, _NEVER)])
-        row = cursor.fetchone()
-    if row is not None:
-        return float(row[0])
-    if RequestTurn.objects.filter(quota=quota.name).exists():
-        return None
-    RequestTurn.objects.bulk_create([RequestTurn(quota=quota.name, free_at=earliest)], ignore_conflicts=True)
-    return _take(quota, earliest, step, latest)
+    latest = min(latest, _NEVER)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE, [earliest, earliest, step, quota.name, latest])
+            row = cursor.fetchone()
+        if row is not None:
+            return float(row[0])
+        # The turn is too late, or the quota's first; another process may have just taken that.
+        free_at = RequestTurn.objects.filter(quota=quota.name).values_list("free_at", flat=True).first()
+        if free_at is None:
+            RequestTurn.objects.bulk_create([RequestTurn(quota=quota.name, free_at=earliest)], ignore_conflicts=True)
+        elif free_at > latest:
+            return None

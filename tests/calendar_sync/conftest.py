@@ -5,7 +5,11 @@ In: nothing. Out: fixtures. Never: a mock; requests go over loopback HTTP.
 
 from __future__ import annotations
 
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 import requests
@@ -28,6 +32,7 @@ from calendar_sync.models import Event, GoogleAccount
 from calendar_sync.services import engagement
 
 SEED = SeedOptions(accounts=2, first_year=2024, last_year=2026)
+_databases = count(1)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +41,36 @@ def _empty_cache() -> Iterator[None]:
     yield
     cache.clear()
     engagement.forget()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL, that of the pgserver package."""
+    with warnings.catch_warnings():
+        # It warns at import where XDG_RUNTIME_DIR is not set: no business of this project's.
+        warnings.simplefilter("ignore")
+        import pgserver
+    # Not below tmp_path: each pytest session that starts takes other users' access to its root away, PostgreSQL's too.
+    with tempfile.TemporaryDirectory(prefix="logpipe-postgresql-") as directory:
+        server = pgserver.get_server(Path(directory) / "data")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def shared_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database that several processes can use at once."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'db.sqlite3'}"
+    import psycopg
+
+    address: str = request.getfixturevalue("postgresql")
+    name = f"shared_{next(_databases)}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return address.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture
@@ -57,6 +92,8 @@ def google(fake: FakeGoogleServer, settings: Settings) -> FakeGoogleServer:
     settings.GOOGLE_CALENDAR_API_ROOT = fake.url
     settings.GOOGLE_PAGE_SIZE = 20
     settings.GOOGLE_BACKOFF_BASE_S = 0.001
+    settings.GOOGLE_TOKEN_URI = f"{fake.url}token"
+    settings.GOOGLE_CLIENT_ID = settings.GOOGLE_CLIENT_SECRET = "any"
     # The fake server has no quota unless a test sets one; nor then has the client reason to wait.
     settings.GOOGLE_QUOTA_PER_MINUTE = settings.GOOGLE_QUOTA_PER_USER_MINUTE = 0
     return fake

@@ -141,6 +141,7 @@ def test_a_dropped_connection_is_retried(google_client, control, calendar_ids):
 
 def test_a_server_that_is_not_there_is_unavailable(settings, sleeps):
     """A refused connection is a passing failure, retried and then raised."""
+    settings.GOOGLE_QUOTA_PER_MINUTE = settings.GOOGLE_QUOTA_PER_USER_MINUTE = 0
     with (
         GoogleCalendarClient(
             "1",
