@@ -49,7 +49,7 @@ class SpanNode:
             yield from child.walk(depth + 1)
 
     def unexplained_ns(self) -> int:
-        """Time in this span that neither a child, a database query nor a back-off accounts for."""
+        """Time in this span that neither a child, a database query nor a wait before an attempt accounts for."""
         explained, covered_to = 0, self.start_ns
         for start, end in sorted(_covered(child) for child in self.children):
             begin, finish = max(start, covered_to), min(end, self.end_ns)
@@ -62,8 +62,13 @@ class SpanNode:
         return max(0, self.duration_ns - explained - int(max(0.0, own_queries) * 1_000_000))
 
 
+def waited_ns(event: Mapping[str, Any]) -> int:
+    """What was waited before an API attempt was made: as back-off, and for its turn under a quota."""
+    return int(sum(float(event.get(name) or 0) for name in ("retry_delay_ms", "quota_delay_ms")) * 1_000_000)
+
+
 def _covered(child: SpanNode) -> tuple[int, int]:
-    return child.start_ns - int(float(child.event.get("retry_delay_ms") or 0) * 1_000_000), child.end_ns
+    return child.start_ns - waited_ns(child.event), child.end_ns
 
 
 @dataclass(frozen=True, slots=True)

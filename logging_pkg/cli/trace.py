@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from logging_pkg.analysis.trace import SpanNode, Trace, build_trace
+from logging_pkg.analysis.trace import SpanNode, Trace, build_trace, waited_ns
 from logging_pkg.cli.loki import LokiUrl, loki_client
 from logging_pkg.pipeline.lookup import events_of
 
@@ -60,10 +60,13 @@ def print_trace(found: Trace, console: Console) -> None:
 
 def _add_rows(table: Table, depth: int, node: SpanNode, begin: int, total: int) -> None:
     indent = "  " * depth + ("└ " if depth else "")
-    delay_ns = int(float(node.event.get("retry_delay_ms") or 0) * 1_000_000)
-    if delay_ns:
-        bar = _bar(node.start_ns - delay_ns - begin, delay_ns, total, "▒")
-        table.add_row(Text(indent + "back-off", style="dim"), Text(bar, style="dim"), _duration(delay_ns), "")
+    waited_from = node.start_ns - waited_ns(node.event)
+    for reason, field in (("back-off", "retry_delay_ms"), ("quota", "quota_delay_ms")):
+        delay_ns = int(float(node.event.get(field) or 0) * 1_000_000)
+        if delay_ns:
+            bar = _bar(waited_from - begin, delay_ns, total, "▒")
+            table.add_row(Text(indent + reason, style="dim"), Text(bar, style="dim"), _duration(delay_ns), "")
+            waited_from += delay_ns
     failed = node.event.get("is_error") == 1 or node.event.get("is_success") == 0 or _is_killed(node.event)
     table.add_row(
         Text(indent + _label(node.event), style="red" if failed else ""),

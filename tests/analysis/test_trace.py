@@ -82,10 +82,10 @@ def test_unexplained_time_is_what_children_queries_and_back_off_leave() -> None:
     waited = build_trace(
         [
             event("sync.run_finished", "b", None, 10, duration_ms=2000.0),
-            event("google_api.call_finished", "c", "b", 10, retry_delay_ms=600.0),
+            event("google_api.call_finished", "c", "b", 10, retry_delay_ms=600.0, quota_delay_ms=300.0),
         ]
     )
-    assert waited.roots[0].unexplained_ns() == 400_000_000
+    assert waited.roots[0].unexplained_ns() == 100_000_000
 
 
 def test_overlapping_children_explain_the_same_second_once() -> None:

@@ -61,7 +61,7 @@ def test_retries_share_the_calls_id_and_have_spans_of_their_own(
         for delay in (0.25, 0.5):
             with pytest.raises(HttpError):
                 request.execute()
-            request.retry_delay_s = delay
+            request.retry_delay_s, request.quota_delay_s = delay, delay / 10
         assert request.execute() == {"items": []}
     assert [event["attempt"] for event in log_events.named(CALL)] == [1, 2, 3]
     assert len({event["api_call_id"] for event in log_events.named(CALL)}) == 1
@@ -69,6 +69,7 @@ def test_retries_share_the_calls_id_and_have_spans_of_their_own(
     assert log_events.named(CALL)[0]["api_call_id"] == log_events.named(CALL)[0]["span_id"]
     assert {event["parent_span_id"] for event in log_events.named(CALL)} == {sync.span_id}
     assert [event["retry_delay_ms"] for event in log_events.named(CALL)] == [None, 250.0, 500.0]
+    assert [event["quota_delay_ms"] for event in log_events.named(CALL)] == [None, 25.0, 50.0]
     assert [event["reason"] for event in log_events.named(CALL)] == ["rateLimitExceeded", "unlisted", None]
     assert [event["is_rate_limited"] for event in log_events.named(CALL)] == [1, 1, 0]
     assert [event["is_error"] for event in log_events.named(CALL)] == [1, 1, 0]

@@ -55,6 +55,7 @@ class Attempt:
         "_error_type",
         "_number",
         "_outbound",
+        "_quota_delay_s",
         "_retry_delay_s",
         "_started",
         "_time",
@@ -69,7 +70,7 @@ class Attempt:
         self._outbound = outbound
         self.span = call.start_attempt()
         self._number = call.attempts
-        self._retry_delay_s = call.take_retry_delay()
+        self._retry_delay_s, self._quota_delay_s = call.take_delays()
         self.is_sent = self.is_stale = False
         self.status: int | None = None
         self._error_type: str | None = None
@@ -113,7 +114,7 @@ class Attempt:
             refused = answered.refused if answered is not None else 0
             units = units_of(outcome, status, reason, parts=parts.count, refused_parts=refused)
         day = quota_day(self._time)
-        account, delay_s = current_account(), self._retry_delay_s
+        account = current_account()
         totals: Totals | None = self.span.totals
         if totals is not None:
             totals.add_api_attempt(elapsed, units)
@@ -145,8 +146,13 @@ class Attempt:
                 "quota_day_limit": settings.google_quota_per_day,
                 "project": settings.google_project,
                 "account_hash": account_hash_of(account) if account is not None else None,
-                "retry_delay_ms": round(delay_s * 1000, 3) if delay_s is not None else None,
+                "retry_delay_ms": _milliseconds(self._retry_delay_s),
+                "quota_delay_ms": _milliseconds(self._quota_delay_s),
                 "error_type": self._error_type,
             },
             self.span,
         )
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

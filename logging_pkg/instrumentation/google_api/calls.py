@@ -43,16 +43,18 @@ class ApiCall:
         operation: API method, e.g. `events.list`.
         page: number of the page asked for, None where it is no listing.
         attempts: HTTP attempts so far.
-        retry_delay_s: what was waited before the next attempt, seconds.
+        retry_delay_s: what was waited before the next attempt because the last one failed, seconds.
+        quota_delay_s: what was waited for the next attempt's turn under the caller's own quota, seconds.
     """
 
-    __slots__ = ("_api_call_id", "_held", "attempts", "operation", "page", "retry_delay_s")
+    __slots__ = ("_api_call_id", "_held", "attempts", "operation", "page", "quota_delay_s", "retry_delay_s")
 
     def __init__(self, operation: str, page: int | None = None) -> None:
         self.operation = operation
         self.page = page
         self.attempts = 0
         self.retry_delay_s: float | None = None
+        self.quota_delay_s: float | None = None
         self._api_call_id: str | None = None
         self._held: tuple[dict[str, Any], Span] | None = None
 
@@ -67,10 +69,11 @@ class ApiCall:
         ids = {**span.unit_ids, "api_call_id": self._api_call_id}
         return Span(span.correlation_id, span.span_id, span.parent_span_id, ids, span.totals)
 
-    def take_retry_delay(self) -> float | None:
-        """What was waited before the attempt that starts now, seconds; None on the first."""
-        delay_s, self.retry_delay_s = self.retry_delay_s, None
-        return delay_s if self.attempts > 1 else None
+    def take_delays(self) -> tuple[float | None, float | None]:
+        """What was waited before the attempt that starts now, seconds: as back-off, None on the first; for its turn."""
+        retry_s, self.retry_delay_s = self.retry_delay_s, None
+        quota_s, self.quota_delay_s = self.quota_delay_s, None
+        return retry_s if self.attempts > 1 else None, quota_s
 
     def tell(self, fields: dict[str, Any], span: Span) -> None:
         """Emit an attempt's event; that of a success is kept until the client has parsed the answer.

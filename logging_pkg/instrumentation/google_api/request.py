@@ -23,9 +23,11 @@ class InstrumentedHttpRequest(HttpRequest):  # type: ignore[misc]
 
     Attributes:
         retry_delay_s: what the caller waited before executing it again; goes into that attempt's event.
+        quota_delay_s: what the caller waited for its turn, so as not to exceed a quota; likewise.
     """
 
     retry_delay_s: float | None = None
+    quota_delay_s: float | None = None
     _sleep: Callable[[float], Any]
     _watched_call: ApiCall | None = None
     _watched_uri: str | None = None
@@ -34,6 +36,7 @@ class InstrumentedHttpRequest(HttpRequest):  # type: ignore[misc]
         """Execute the request as googleapiclient does; raises what it raises."""
         call = self._current_call()
         call.retry_delay_s, self.retry_delay_s = self.retry_delay_s, None
+        call.quota_delay_s, self.quota_delay_s = self.quota_delay_s, None
         sleep = self._sleep
         if num_retries:
             self._sleep = _noting(call, sleep)
