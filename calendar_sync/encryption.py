@@ -45,7 +45,7 @@ class EncryptedTextField(_TextField):
         if not value:
             return value
         try:
-            return _cipher().decrypt(value.encode()).decode()
+            return decrypted(value)
         except InvalidToken:
             raise UnreadableSecret(
                 f"{self.model.__name__}.{self.name}: none of the keys in TOKEN_ENCRYPTION_KEYS decrypts it; add the "
@@ -56,6 +56,11 @@ class EncryptedTextField(_TextField):
 def encrypted(text: str) -> str:
     """The ciphertext of a text that is not empty."""
     return _cipher().encrypt(text.encode()).decode()
+
+
+def decrypted(ciphertext: str) -> str:
+    """The text that was encrypted. Raises InvalidToken where no key is the one it was encrypted with."""
+    return _cipher().decrypt(ciphertext.encode()).decode()
 
 
 def _cipher() -> MultiFernet:

@@ -61,10 +61,10 @@ class GoogleAccount(SyncState):
     def __str__(self) -> str:
         return self.email
 
-    def save_tokens(self) -> None:
+    def save_tokens(self, *, refresh_token: bool = True) -> None:
         """Store the tokens, and nothing else of the row, which a sync may be changing."""
-        tokens = {name: getattr(self, name) for name in ("access_token", "refresh_token", "token_expires_at")}
-        GoogleAccount.objects.filter(pk=self.pk).update(**tokens)
+        names = ("access_token", "token_expires_at", *(("refresh_token",) if refresh_token else ()))
+        GoogleAccount.objects.filter(pk=self.pk).update(**{name: getattr(self, name) for name in names})
 
 
 class CalendarQuerySet(models.QuerySet["Calendar"]):
@@ -145,7 +145,10 @@ def new_channel_token() -> str:
 
 
 class PushChannel(models.Model):
-    """Where Google tells of changes to one calendar's events, or (without a calendar) to an account's list of them."""
+    """Where Google tells of changes to one calendar's events, or (without a calendar) to an account's list of them.
+
+    One without `resource_id` is not open: it is being opened, or Google has refused to; see `sync.channels`.
+    """
 
     account = models.ForeignKey(GoogleAccount, on_delete=models.CASCADE, related_name="channels")
     calendar = models.ForeignKey(Calendar, on_delete=models.CASCADE, null=True, blank=True, related_name="channels")

@@ -11,8 +11,15 @@ from django.db import migrations, models
 def encrypt_tokens(apps, schema_editor):
     """Tokens were stored in clear before this migration."""
     accounts = apps.get_model("calendar_sync", "GoogleAccount").objects
-    for pk, token in accounts.values_list("pk", "access_token"):
+    for pk, token in accounts.exclude(access_token="").values_list("pk", "access_token"):
         accounts.filter(pk=pk).update(access_token=calendar_sync.encryption.encrypted(token))
+
+
+def decrypt_tokens(apps, schema_editor):
+    """Backwards they are in clear again, or the code of before would send ciphertext to Google."""
+    accounts = apps.get_model("calendar_sync", "GoogleAccount").objects
+    for pk, token in accounts.exclude(access_token="").values_list("pk", "access_token"):
+        accounts.filter(pk=pk).update(access_token=calendar_sync.encryption.decrypted(token))
 
 
 class Migration(migrations.Migration):
@@ -100,7 +107,7 @@ class Migration(migrations.Migration):
             name='token_expires_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
-        migrations.RunPython(encrypt_tokens, migrations.RunPython.noop),
+        migrations.RunPython(encrypt_tokens, decrypt_tokens),
         migrations.AlterField(
             model_name='googleaccount',
             name='access_token',

@@ -19,6 +19,7 @@ from google_auth_httplib2 import Request
 
 from calendar_sync.google import AccountCredentials
 from calendar_sync.models import GoogleAccount
+from logging_pkg.instrumentation.google_api import InstrumentedHttp
 
 
 class Command(BaseCommand):
@@ -41,18 +42,23 @@ class Command(BaseCommand):
             raise CommandError(f"no user {options['user']!r}; `manage.py createsuperuser` makes one") from None
         refresh_token = _refresh_token(options["authorized_user"])
         with transaction.atomic():
-            account, created = GoogleAccount.objects.update_or_create(
+            # The tokens of before are not read: they may be why it is connected again.
+            accounts = GoogleAccount.objects.defer("access_token", "refresh_token")
+            account, created = accounts.update_or_create(
                 user=user,
                 google_id=options["google_id"] or options["email"],
                 defaults={"email": options["email"], "access_token": "", "refresh_token": refresh_token},
             )
+            http = InstrumentedHttp(timeout=settings.GOOGLE_TIMEOUT_S)
             try:
-                AccountCredentials(account).refresh(Request(httplib2.Http(timeout=settings.GOOGLE_TIMEOUT_S)))
+                AccountCredentials(account).refresh(Request(http))
             except (GoogleAuthError, OSError, httplib2.HttpLib2Error) as error:
                 raise CommandError(
                     f"{settings.GOOGLE_TOKEN_URI} gives no access token for this file ({type(error).__name__}); check "
                     "that GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are those the file was made with, and make it anew"
                 ) from None
+            finally:
+                http.close()
         self.stdout.write(f"account {account.pk} {account.email}: {'connected' if created else 'connected again'}")
 
 

@@ -5,10 +5,10 @@ In: the keys of TOKEN_ENCRYPTION_KEYS; `--new-key` to make one. Out: rows. Never
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
-from calendar_sync.encryption import new_key
+from calendar_sync.encryption import UnreadableSecret, new_key
 from calendar_sync.models import GoogleAccount
 
 
@@ -27,7 +27,10 @@ class Command(BaseCommand):
             self.stdout.write(new_key())
             return
         with transaction.atomic():
-            accounts = list(GoogleAccount.objects.select_for_update())
+            try:
+                accounts = list(GoogleAccount.objects.select_for_update())
+            except UnreadableSecret as error:
+                raise CommandError(str(error)) from None
             for account in accounts:
                 account.save_tokens()
         self.stdout.write(f"tokens of {len(accounts)} accounts are encrypted with the first key")
