@@ -12,6 +12,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Q
 from django.utils import timezone
 
@@ -41,7 +42,10 @@ class Lease:
         if self._take():
             return
         # Taken by somebody, or a sync that ended since the row was read has saved newer tokens: look again, once.
-        row.refresh_from_db(fields=["sync_token", "page_token", "listing"])
+        try:
+            row.refresh_from_db(fields=["sync_token", "page_token", "listing"])
+        except ObjectDoesNotExist:
+            raise SyncInProgress(f"{row._meta.verbose_name} {row.pk}: another sync has just deleted it") from None
         if not self._take():
             raise SyncInProgress(
                 f"{row._meta.verbose_name} {row.pk}: another sync is running; try again when it is done"

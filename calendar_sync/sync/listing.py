@@ -34,8 +34,9 @@ class Listing:
     """What is needed to list one resource into its rows.
 
     Each page is a transaction of its own, which saves the token of the next page with it. A sync that dies midway
-    leaves whole pages behind, and the next one goes on after them. A full listing has a number; its rows are marked
-    with it, so that those Google did not list can be told at its end, whoever ends it.
+    leaves whole pages behind, and the next one goes on after them, and then with what has changed since the first. A
+    full listing has a number; its rows are marked with it, so that those Google did not list can be told at its end,
+    whoever ends it.
     """
 
     def __init__(
@@ -65,8 +66,8 @@ class Listing:
         if row.page_token:
             self._run.resumed()
             try:
-                self._apply(pages, row.sync_token, row.page_token)
-                return
+                row.sync_token = self._apply(pages, row.sync_token, row.page_token, goes_on=True)
+                row.page_token = ""
             except PageTokenRefused:
                 row.page_token = ""
             except SyncTokenExpired:
@@ -85,7 +86,8 @@ class Listing:
         self._report.kind = "full"
         self._row.sync_token = self._row.page_token = ""
 
-    def _apply(self, pages: Pages, sync_token: str, page_token: str = "") -> None:
+    def _apply(self, pages: Pages, sync_token: str, page_token: str = "", *, goes_on: bool = False) -> str:
+        """Write the pages; returns the next sync token. The last page ends the sync, unless it goes on with others."""
         is_full = not sync_token
         listing = self._row.listing
         for page in pages(sync_token, page_token):
@@ -95,7 +97,9 @@ class Listing:
                 changes = self._target.apply(page.items, listing)
                 if is_last and is_full:
                     changes = replace(changes, deleted=changes.deleted + self._target.delete_unseen(listing))
-                if is_last:
+                if is_last and goes_on:
+                    self._lease.renew(sync_token=page.sync_token, page_token="", listing=listing)
+                elif is_last:
                     self._lease.release(
                         sync_token=page.sync_token,
                         page_token="",
@@ -114,6 +118,6 @@ class Listing:
             if changes.newest is not None:
                 self._run.changed_at(changes.newest)
             self._on_page(self._report)
-            if is_last:
-                return
+            if page.sync_token is not None:
+                return page.sync_token
         raise UnexpectedResource("the last page of a listing has no nextSyncToken")

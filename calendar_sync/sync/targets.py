@@ -46,14 +46,17 @@ class Target(Protocol):
 
 
 class CalendarListTarget:
-    """The calendars of an account. A calendar keeps whether its user enabled it."""
+    """The calendars of an account. A calendar keeps whether its user enabled it.
+
+    One that its user has hidden at Google is gone: an incremental list has it, a full one has not.
+    """
 
     def __init__(self, account: GoogleAccount) -> None:
         self._account = account
 
     def apply(self, items: Iterable[Item], listing: int) -> Changes:
         """Write one page of calendarList.list."""
-        live, gone = _split(items, lambda item: bool(item.get("deleted")))
+        live, gone = _split(items, lambda item: bool(item.get("deleted") or item.get("hidden")))
         rows = {google_id: self._row(item, listing) for google_id, item in live.items()}
         calendars = Calendar.objects.filter(account=self._account)
         etags = dict(calendars.filter(google_id__in=[*rows, *gone]).values_list("google_id", "etag"))
@@ -115,7 +118,10 @@ class EventsTarget:
         doomed = [google_id for google_id in gone if google_id in etags]
         if doomed:
             events.filter(google_id__in=doomed).delete()
-        newest = max((row.google_updated_at for row in changed), default=None)
+        moments = [row.google_updated_at for row in changed]
+        # Of a tombstone Google promises its ID only.
+        moments += [_changed_at(gone[google_id]) for google_id in doomed if "updated" in gone[google_id]]
+        newest = max(moments, default=None)
         return replace(_counted(changed, etags, doomed, len(live) + len(gone)), newest=newest)
 
     def delete_unseen(self, listing: int) -> int:
@@ -136,7 +142,7 @@ class EventsTarget:
                 starts_at=starts_at,
                 ends_at=_moment(item["end"])[0],
                 all_day=all_day,
-                google_updated_at=dt.datetime.fromisoformat(item["updated"]),
+                google_updated_at=_changed_at(item),
                 seen_in_listing=listing,
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -150,17 +156,19 @@ def _mark(rows: QuerySet[Any], listed: dict[str, Any], changed: list[Any], listi
         rows.filter(google_id__in=kept).exclude(seen_in_listing=listing).update(seen_in_listing=listing)
 
 
-def _split(items: Iterable[Item], is_gone: Any) -> tuple[dict[str, Item], list[str]]:
-    """Items by ID, and the IDs of those that are gone; what is said last of an ID counts."""
+def _split(items: Iterable[Item], is_gone: Any) -> tuple[dict[str, Item], dict[str, Item]]:
+    """Items by ID: those that are there, and those that are gone; what is said last of an ID counts."""
     by_id: dict[str, Item] = {}
     for item in items:
         if "id" not in item:
             raise UnexpectedResource("an item of a listing has no id")
         by_id[item["id"]] = item
-    gone = [google_id for google_id, item in by_id.items() if is_gone(item)]
-    for google_id in gone:
-        del by_id[google_id]
-    return by_id, gone
+    gone = {google_id: item for google_id, item in by_id.items() if is_gone(item)}
+    return {google_id: item for google_id, item in by_id.items() if google_id not in gone}, gone
+
+
+def _changed_at(item: Item) -> dt.datetime:
+    return dt.datetime.fromisoformat(item["updated"])
 
 
 def _counted(changed: list[Any], etags: dict[str, str], doomed: list[str], total: int) -> Changes:
