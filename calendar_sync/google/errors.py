@@ -54,6 +54,10 @@ class AlreadyDeleted(ApiRejected):
     """The event had been deleted before (410 `deleted`)."""
 
 
+class PushNotSupported(ApiRejected):
+    """Google tells of no changes to this resource (400): it has to be asked, as public holidays have."""
+
+
 class QuotaExceeded(ApiRejected):
     """A usage limit of the day or the account is used up (403 `quotaExceeded`): waiting seconds does not help."""
 
@@ -96,9 +100,11 @@ def _from_answer(error: HttpError, operation: str) -> GoogleError:
         return AlreadyDeleted(text)
     if status == 400 and _location_of(error) == "pageToken":
         return PageTokenRefused(text)
-    kinds: dict[int, type[ApiRejected]] = {404: NotFound, 409: AlreadyExists}
     if status == 403 and reason == "quotaExceeded":
         return QuotaExceeded(text)
+    if status == 400 and reason == "pushNotSupportedForRequestedResource":
+        return PushNotSupported(text)
+    kinds: dict[int, type[ApiRejected]] = {404: NotFound, 409: AlreadyExists}
     return kinds.get(status, ApiRejected)(text)
 
 

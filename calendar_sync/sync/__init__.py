@@ -13,7 +13,7 @@ from calendar_sync.sync.engine import (
     sync_calendar_list,
 )
 from calendar_sync.sync.lease import LeaseLost, SyncInProgress
-from calendar_sync.sync.requests import late_calendars, take_requests
+from calendar_sync.sync.requests import late_calendars, request_sync, take_requests
 
 __all__ = [
     "AccountReport",
@@ -21,6 +21,7 @@ __all__ = [
     "ResourceReport",
     "SyncInProgress",
     "late_calendars",
+    "request_sync",
     "sync_account",
     "sync_calendar",
     "sync_calendar_list",

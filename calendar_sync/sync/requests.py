@@ -33,26 +33,34 @@ def request_sync_of_channel(channel_id: str, token: str, *, is_change: bool) -> 
         wanted = uuid.UUID(channel_id)
     except ValueError:
         return False
-    channel = PushChannel.objects.filter(channel_id=wanted).select_related("calendar", "account").first()
+    channel = PushChannel.objects.filter(channel_id=wanted).first()
     if channel is None or not hmac.compare_digest(channel.token.encode(), token.encode()):
         return False
     if is_change:
-        row = channel.calendar or channel.account
-        # Of several messages before the worker comes round the first is the cause; one sync answers them all.
-        type(row)._default_manager.filter(pk=row.pk, requested_at=None).update(
-            requested_at=timezone.now(), requested_by=current_traceparent()
-        )
+        if channel.calendar_id is None:
+            request_sync(GoogleAccount, channel.account_id, current_traceparent())
+        else:
+            request_sync(Calendar, channel.calendar_id, current_traceparent())
     return True
+
+
+def request_sync(model: type[GoogleAccount | Calendar], pk: int, traceparent: str) -> None:
+    """Ask for a sync of a calendar, or of an account's list of calendars; `traceparent` is what it belongs to."""
+    # Of several messages before the worker comes round the first is the cause; one sync answers them all.
+    rows = model._default_manager.filter(pk=pk, requested_at=None)
+    rows.update(requested_at=timezone.now(), requested_by=traceparent)
 
 
 def take_requests() -> Iterator[tuple[GoogleAccount | Calendar, str]]:
     """The rows whose sync was asked for, each with the traceparent it was asked under.
 
-    A row taken is asked for no more, so that a message that arrives during its sync asks again.
+    A row taken is asked for no more, so that a message that arrives during its sync asks again. Whoever cannot sync it
+    because another sync is at it asks again, too (`request_sync`): that one may have read before the change.
     """
-    accounts: QuerySet[GoogleAccount] = GoogleAccount.objects.filter(requested_at__isnull=False)
-    calendars = Calendar.objects.filter(requested_at__isnull=False, enabled=True).select_related("account")
-    for row in [*accounts, *calendars]:
+    # Tokens are read when they are needed: one account's that cannot be decrypted are no other's trouble.
+    accounts: QuerySet[GoogleAccount] = GoogleAccount.objects.defer("access_token", "refresh_token")
+    calendars = Calendar.objects.filter(enabled=True)
+    for row in [*accounts.filter(requested_at__isnull=False), *calendars.filter(requested_at__isnull=False)]:
         rows = type(row)._default_manager.filter(pk=row.pk, requested_at=row.requested_at)
         if rows.update(requested_at=None, requested_by=""):
             yield row, row.requested_by

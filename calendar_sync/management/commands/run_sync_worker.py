@@ -1,11 +1,12 @@
 """`manage.py run_sync_worker`: sync every account again and again, until told to stop.
 
 In: `--interval S`; SIGTERM or SIGINT; push notifications, as rows that ask for a sync.
-Out: a sync of each account per pass, each pass a correlation of its own; in between those that were asked for, under
-the correlation they were asked under; after each pass whether calendars are late, channels renewed, dashboards warmed.
-Several workers share the work: what one has synced is fresh to the others.
+Out: a sync of each account per pass, each pass a correlation of its own; between accounts and passes those that were
+asked for, under the correlation they were asked under; after each pass whether calendars are late, channels renewed,
+dashboards warmed. Several workers share the work: what one has synced is fresh to the others.
 Run it under its own service name: `LOGPIPE_SERVICE_NAME=calendar-sync-worker`.
-Never: stops in the middle of a page; a stop ends every wait at once, and the pass before its next account.
+Never: stops in the middle of a page, or for one account's sake; a stop ends every wait at once, and the pass before its
+next account.
 """
 
 import datetime as dt
@@ -13,6 +14,7 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -21,9 +23,17 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import Min
 from django.utils import timezone
 
+from calendar_sync.encryption import UnreadableSecret
 from calendar_sync.google import GoogleError
 from calendar_sync.models import Calendar, GoogleAccount
-from calendar_sync.sync import late_calendars, sync_account, sync_calendar, sync_calendar_list, take_requests
+from calendar_sync.sync import (
+    late_calendars,
+    request_sync,
+    sync_account,
+    sync_calendar,
+    sync_calendar_list,
+    take_requests,
+)
 from calendar_sync.sync.channels import watch_account
 from logging_pkg import continued, new_correlation, start_heartbeat
 from logging_pkg.instrumentation.cache_warming import warm_caches
@@ -106,21 +116,43 @@ class _Worker:
         if self._stop.wait(seconds):
             raise WorkerStopped
 
+    def _accounts(self) -> Iterator[GoogleAccount]:
+        """Account after account, each as it is when its turn comes, until told to stop."""
+        for pk in GoogleAccount.objects.order_by("pk").values_list("pk", flat=True):
+            if self._stop.is_set():
+                return
+            try:
+                account = GoogleAccount.objects.filter(pk=pk).first()
+            except UnreadableSecret as error:
+                logger.error("Account %d: %s", pk, error)
+                continue
+            if account is not None:
+                yield account
+
     def _sync_all(self) -> None:
         # What another worker has synced within this interval is its part of the work.
         fresh_after = timezone.now() - dt.timedelta(seconds=self._interval_s / 2)
-        for account in GoogleAccount.objects.order_by("pk"):
-            if self._stop.is_set():
-                return
+        for account in self._accounts():
             sync_account(account, "worker", sleep=self._sleep, fresh_after=fresh_after)
+            # A pass may be long; whoever asked for a sync does not wait for its end.
+            self._sync_requested()
 
     def _sync_requested(self) -> None:
         for row, traceparent in take_requests():
             with continued(traceparent):
-                if isinstance(row, Calendar):
-                    sync_calendar(row, "push", sleep=self._sleep)
-                else:
-                    sync_calendar_list(row, "push", sleep=self._sleep)
+                try:
+                    if isinstance(row, Calendar):
+                        report = sync_calendar(row, "push", sleep=self._sleep)
+                    else:
+                        report = sync_calendar_list(row, "push", sleep=self._sleep)
+                except UnreadableSecret as error:
+                    logger.error("A sync that was asked for: %s", error)
+                    continue
+                except WorkerStopped:
+                    request_sync(type(row), row.pk, traceparent)
+                    raise
+            if report.skipped:
+                request_sync(type(row), row.pk, traceparent)
 
     def _check_schedule(self) -> None:
         threshold = dt.timedelta(seconds=self._interval_s * LATE_AFTER_INTERVALS)
@@ -135,10 +167,8 @@ class _Worker:
         )
 
     def _watch_all(self) -> None:
-        for account in GoogleAccount.objects.order_by("pk"):
-            if self._stop.is_set():
-                return
+        for account in self._accounts():
             try:
-                watch_account(account)
+                watch_account(account, sleep=self._sleep)
             except GoogleError as error:
                 logger.warning("Push channels of account %d: %s", account.pk, type(error).__name__)

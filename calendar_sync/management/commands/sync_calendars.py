@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from calendar_sync.encryption import UnreadableSecret
 from calendar_sync.models import GoogleAccount
 from calendar_sync.sync import ResourceReport, sync_account
 
@@ -32,23 +33,31 @@ class Command(BaseCommand):
         if options["account"]:
             wanted = set(options["account"])
             accounts = accounts.filter(pk__in=wanted)
-            missing = wanted - {account.pk for account in accounts}
+            missing = wanted - set(accounts.values_list("pk", flat=True))
             if missing:
                 numbers = ", ".join(map(str, sorted(missing)))
                 raise CommandError(f"no account {numbers}; `manage.py seed_demo` lists those it made")
-        failed = 0
-        for account in accounts:
-            report = sync_account(account, "command", on_page=self._show if options["verbosity"] > 1 else _ignore)
-            events = report.events
-            self.stdout.write(
-                f"{account.pk} {account.email}: {events.created} new, {events.updated} changed, "
-                f"{events.deleted} deleted, {events.unchanged} as before, {len(report.skipped)} busy"
-            )
-            for resource in report.failed:
-                self.stderr.write(f"  {resource.calendar or 'list of calendars'}: {resource.error}")
-            failed += bool(report.failed)
+        chosen = list(accounts.values_list("pk", flat=True))
+        failed = sum(not self._sync(pk, verbose=options["verbosity"] > 1) for pk in chosen)
         if failed:
-            raise CommandError(f"{failed} of {len(accounts)} accounts failed")
+            raise CommandError(f"{failed} of {len(chosen)} accounts failed")
+
+    def _sync(self, pk: int, *, verbose: bool) -> bool:
+        """Sync one account; returns whether all of it went well."""
+        try:
+            account = GoogleAccount.objects.get(pk=pk)
+        except (GoogleAccount.DoesNotExist, UnreadableSecret) as error:
+            self.stderr.write(f"account {pk}: {error}")
+            return False
+        report = sync_account(account, "command", on_page=self._show if verbose else _ignore)
+        events = report.events
+        self.stdout.write(
+            f"{account.pk} {account.email}: {events.created} new, {events.updated} changed, "
+            f"{events.deleted} deleted, {events.unchanged} as before, {len(report.skipped)} busy"
+        )
+        for resource in report.failed:
+            self.stderr.write(f"  {resource.calendar or 'list of calendars'}: {resource.error}")
+        return not report.failed
 
     def _show(self, resource: ResourceReport) -> None:
         done = resource.created + resource.updated + resource.deleted + resource.unchanged

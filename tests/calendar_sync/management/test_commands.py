@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +15,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from calendar_sync.models import Calendar, GoogleAccount
+from calendar_sync.encryption import new_key
+from calendar_sync.models import Calendar, Event, GoogleAccount
 from calendar_sync.services import DashboardService
 from logging_pkg.testing import assert_event, assert_valid_stream
 from tests.calendar_sync.conftest import local_events, server_events
@@ -97,6 +99,38 @@ def test_an_unknown_account_is_named(account):
     """Nothing is synced when one of the accounts does not exist."""
     with pytest.raises(CommandError, match="no account 4711"):
         run("sync_calendars", "--account", str(account.pk), "--account", "4711")
+
+
+def test_progress_is_shown_page_by_page_on_demand(account, google, calendar_ids):
+    """With --verbosity 2 each page has a line with what its resource has come to; without, only the account has."""
+    out, _ = run("sync_calendars", "--all", "--verbosity", "2")
+
+    *progress, last = out.splitlines()
+    assert progress[0] == "  list of calendars: page 1, 5 items"
+    germany = [line for line in progress if line.startswith("  Holidays in Germany: ")]
+    events = Event.objects.filter(calendar__google_id=calendar_ids[0]).count()
+    pages = math.ceil(events / 20)
+    assert pages > 1
+    assert germany == [
+        f"  Holidays in Germany: page {page}, {min(page * 20, events)} items" for page in range(1, pages + 1)
+    ]
+    assert last.startswith(f"{account.pk} anna@example.com: {Event.objects.count()} new, 0 changed")
+    out, _ = run("sync_calendars", "--all")
+    assert len(out.splitlines()) == 1
+
+
+def test_an_account_whose_key_is_missing_fails_alone(account, other_account, google, settings):
+    """It is named with what to do; the others are synced, and the command ends with an error."""
+    settings.TOKEN_ENCRYPTION_KEYS = [new_key()]
+    other_account.save_tokens()
+    out, err = StringIO(), StringIO()
+
+    with pytest.raises(CommandError, match="1 of 2 accounts failed"):
+        call_command("sync_calendars", "--all", stdout=out, stderr=err)
+
+    assert f"account {account.pk}: GoogleAccount.access_token: none of the keys" in err.getvalue()
+    assert out.getvalue().startswith(f"{other_account.pk} ")
+    assert other_account.calendars.count() == 5
 
 
 def test_each_pass_of_the_worker_is_a_correlation_of_its_own(account, google, log_events):
