@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from calendar_sync.models import UserAction
-from logging_pkg.instrumentation.user import record_action
+from logging_pkg.instrumentation.user import listed, record_action
 
 #: What this process knows to have been counted, so that an action costs queries once per user, process and day.
 _MAX_KNOWN = 50_000
@@ -28,7 +28,11 @@ def record(user_id: int, action: str) -> None:
     Args:
         user_id: primary key of the user.
         action: one of USER_ACTIONS in LOGPIPE.
+
+    Raises:
+        InvalidEventError: in strict mode, for another one; nothing is stored. Elsewhere it counts as `other`.
     """
+    action = listed(action)
     today = timezone.now().date()
     known = _known.get((user_id, today))
     if known is None:
