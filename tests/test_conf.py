@@ -70,6 +70,14 @@ def test_overrides_win_over_the_environment() -> None:
         ("LOGPIPE_CORRELATION_HEADER", "X-Id\r\nSet-Cookie", "expected letters, digits and dashes"),
         ("LOGPIPE_GOOGLE_PROJECT", "p" * 65, "google_project is 'ppp"),
         ("LOGPIPE_USER_ID_KEY_FILE", "/nowhere/key", "user_id_key_file /nowhere/key: No such file"),
+        ("LOGPIPE_USER_ACTIONS", "signed_in,Signed In", "user_actions has 'Signed In', expected lower case letters"),
+        ("LOGPIPE_USER_ACTIONS", "1st_step", "user_actions has '1st_step', expected lower case letters"),
+        ("LOGPIPE_USER_ACTIONS", "x" * 65, "expected lower case letters, digits and underscores, at most 64"),
+        (
+            "LOGPIPE_USER_ACTIONS",
+            ",".join(f"a{n}" for n in range(51)),
+            "user_actions has 51 names, expected at most 50",
+        ),
     ],
 )
 def test_a_value_that_cannot_work_is_named(name: str, text: str, expected: str) -> None:
@@ -99,6 +107,7 @@ def test_a_mapping_reads_upper_case_keys_and_the_environment_wins(monkeypatch: p
         ({"FILE_MAX_BYTES": True}, "LOGPIPE['FILE_MAX_BYTES'] is True, expected int"),
         ({"EXCLUDED_PATHS": "/up/"}, "LOGPIPE['EXCLUDED_PATHS'] is '/up/', expected tuple"),
         ({"DIRECTORY": None}, "LOGPIPE['DIRECTORY'] is None, expected Path"),
+        ({"USER_ACTIONS": "signed_in"}, "LOGPIPE['USER_ACTIONS'] is 'signed_in', expected tuple"),
     ],
 )
 def test_a_wrong_key_or_type_is_named(mapping: dict[str, Any], expected: str) -> None:
@@ -106,6 +115,17 @@ def test_a_wrong_key_or_type_is_named(mapping: dict[str, Any], expected: str) ->
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_mapping(mapping, source="LOGPIPE")
     assert expected in str(caught.value)
+
+
+def test_user_actions_are_listed_in_either_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty names of 64 characters are allowed, as the schema of user.action_recorded promises; the environment wins."""
+    names = [f"a{number:02d}_" + "x" * 60 for number in range(50)]
+    settings = Settings.from_mapping({"USER_ACTIONS": names}, source="LOGPIPE")
+    assert settings.user_actions == tuple(names)
+    assert Settings().user_actions == ()
+    monkeypatch.setenv("LOGPIPE_USER_ACTIONS", "signed_in, report_exported")
+    settings = Settings.from_mapping({"USER_ACTIONS": names}, source="LOGPIPE")
+    assert settings.user_actions == ("signed_in", "report_exported")
 
 
 def test_the_key_file_is_read_and_not_shown(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -14,20 +15,24 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from logging_pkg.context import (
+    UNIT_FIELDS,
     ContextThreadPoolExecutor,
     Span,
     activate,
     active,
     carry_context,
+    continued,
     current_correlation_id,
     current_headers,
     current_span,
+    current_traceparent,
     current_unit,
     new_correlation,
     new_correlation_id,
     new_span_id,
     parse_correlation_id,
     parse_traceparent,
+    start_root_span,
     start_span,
 )
 
@@ -148,6 +153,87 @@ def test_new_correlation_is_a_cause_of_its_own() -> None:
         pass
     assert len({before, first, second}) == 3
     assert current_correlation_id() == before
+
+
+def test_what_was_put_off_goes_on_below_the_span_that_put_it_off() -> None:
+    """A request notes its traceparent; the work is of its correlation, and its units name the request as their parent."""
+    with active(start_span("request")) as request:
+        noted = current_traceparent()
+    assert parse_traceparent(noted) == (request.correlation_id, request.span_id)
+
+    before = current_correlation_id()
+    with continued(noted) as correlation_id:
+        sync = start_span("sync")
+        assert current_correlation_id() == correlation_id == sync.correlation_id == request.correlation_id
+        assert sync.parent_span_id == request.span_id
+        # The request is over: it is the cause, not a unit that encloses this one.
+        assert sync.unit_ids == {"sync_id": sync.span_id}
+    assert current_correlation_id() == before
+
+
+def test_work_of_another_cause_can_be_done_in_between() -> None:
+    """A worker's pass, a request that was put off, and the pass again; put off once more it keeps its correlation."""
+    with new_correlation() as own:
+        with continued(f"00-{TRACE}-{SPAN}-01"):
+            again = current_traceparent()
+        assert current_correlation_id() == own
+    with continued(again) as correlation_id:
+        assert correlation_id == TRACE
+    with pytest.raises(KeyError), continued(f"00-{TRACE}-{SPAN}-01"):
+        raise KeyError
+    assert current_correlation_id() != TRACE
+
+
+@pytest.mark.parametrize("noted", ["", "garbage", f"00-{TRACE}-{SPAN}", f"00-{'0' * 32}-{SPAN}-01", "\r\n"])
+def test_a_cause_that_cannot_be_read_is_a_new_one(noted: str) -> None:
+    """A correlation of its own, whose units are roots; each time another."""
+    found = set()
+    for _ in range(2):
+        with continued(noted) as correlation_id:
+            assert uuid.UUID(correlation_id).version == 7
+            assert start_span("sync").parent_span_id is None
+            found.add(correlation_id)
+    assert len(found) == 2
+
+
+def test_a_traceparent_of_now_can_be_read_everywhere() -> None:
+    """In a unit, in a cause, and outside of both: a valid one, of the running correlation."""
+    with active(start_span("request")) as request:
+        assert current_traceparent() == f"00-{request.correlation_id}-{request.span_id}-01"
+        assert current_headers()["traceparent"] == current_traceparent()
+    with new_correlation() as correlation_id:
+        found = parse_traceparent(current_traceparent())
+        assert found is not None
+        assert found[0] == correlation_id
+    outside = parse_traceparent(current_traceparent())
+    assert outside is not None
+    assert outside[0] == current_correlation_id()
+
+
+@pytest.mark.parametrize("unit", ["request", "sync", "api_call"])
+def test_a_root_span_is_as_a_span_that_nothing_set_off(unit: str) -> None:
+    """Made in one step: a correlation of its own with the time in it, no parent, itself as the only unit."""
+    totals = object()
+    before = time.time_ns() // 1_000_000
+    span = start_root_span(unit, totals)
+    parsed = uuid.UUID(span.correlation_id)
+    assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
+    assert before <= int(span.correlation_id[:12], 16) <= time.time_ns() // 1_000_000
+    assert span.parent_span_id is None
+    assert span.unit_ids == {UNIT_FIELDS[unit]: span.span_id}
+    assert span.totals is totals
+    assert span.is_unit
+    assert parse_traceparent(f"00-{span.correlation_id}-{span.span_id}-01") == (span.correlation_id, span.span_id)
+    with new_correlation():
+        made = start_span(unit, totals=totals)
+    assert json.loads(b"{" + made.fragment + b"}").keys() == json.loads(b"{" + span.fragment + b"}").keys()
+
+
+def test_root_spans_have_ids_of_their_own() -> None:
+    """Of two thousand neither a span's nor a correlation's comes twice, and none is in the other."""
+    spans = [start_root_span("request", None) for _ in range(2000)]
+    assert len({span.span_id for span in spans}) == len({span.correlation_id for span in spans}) == 2000
+    assert not any(span.span_id in span.correlation_id for span in spans)
 
 
 def test_a_plain_thread_starts_without_a_unit_and_carry_context_brings_it() -> None:

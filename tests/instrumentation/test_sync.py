@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from logging_pkg.context import active, current_span, start_span
 from logging_pkg.instrumentation.identity import account_hash_of
-from logging_pkg.instrumentation.sync import sync_run
+from logging_pkg.instrumentation.sync import connection_checked, schedule_checked, sync_run
 from logging_pkg.instrumentation.totals import Totals, current_totals
 from logging_pkg.testing import LogEvents, assert_event, capture_events
 
@@ -101,3 +103,78 @@ def test_a_key_changes_the_hashes(tmp_path_factory: pytest.TempPathFactory) -> N
         with sync_run(resource="events", kind="full", trigger="page", account="bob@example.com"):
             pass
     assert events[0]["account_hash"] == keyed != account_hash_of("bob@example.com")
+
+
+def test_a_resumed_run_says_so(log_events: LogEvents) -> None:
+    """0 for any other; the kind is that of the listing it goes on with."""
+    with sync_run(resource="events", kind="full", trigger="worker", account=1, calendar=0) as run:
+        run.resumed()
+    with sync_run(resource="events", kind="incremental", trigger="worker", account=1, calendar=0):
+        pass
+    assert [(event["is_resumed"], event["kind"]) for event in log_events.named(RUN)] == [
+        (1, "full"),
+        (0, "incremental"),
+    ]
+
+
+def test_the_lag_is_that_of_the_latest_change(log_events: LogEvents) -> None:
+    """In milliseconds, whatever the order and the time zone; null without a change, 0 for one that is yet to come."""
+    now = dt.datetime.now(dt.UTC)
+    newest = (now - dt.timedelta(seconds=100)).astimezone(dt.timezone(dt.timedelta(hours=-8)))
+    moments = {
+        "several": [now - dt.timedelta(days=1), newest, now - dt.timedelta(hours=1)],
+        "ahead": [now + dt.timedelta(minutes=5)],
+        "none": [],
+    }
+    for changes in moments.values():
+        with sync_run(resource="events", kind="full", trigger="push", account=1, calendar=0) as run:
+            for moment in changes:
+                run.changed_at(moment)
+    several, ahead, none = (event["lag_ms"] for event in log_events.named(RUN))
+    assert 100_000 <= several < 160_000
+    assert ahead == 0
+    assert none is None
+
+
+@pytest.mark.parametrize("status", ["healthy", "degraded", "expiring", "revoked"])
+def test_a_connections_verdict_is_an_event(log_events: LogEvents, status: str) -> None:
+    """With its two flags, to be averaged and summed; the account is a hash."""
+    connection_checked(account="bob@example.com", status=status, resource_count=6, failed_count=2)  # type: ignore[arg-type]
+    event = assert_event(log_events, "calendar.connection_checked", count=1, status=status)
+    assert (event["is_healthy"], event["is_revoked"]) == (int(status == "healthy"), int(status == "revoked"))
+    assert (event["resource_count"], event["failed_count"]) == (6, 2)
+    assert (event["token_expires_in_s"], event["error_type"]) == (None, None)
+    assert event["account_hash"] == account_hash_of("bob@example.com")
+    assert "bob" not in str(log_events)
+
+
+def test_a_connection_tells_what_failed_and_how_long_its_token_lasts(log_events: LogEvents) -> None:
+    """The class of the exception, not its text; seconds to the millisecond, negative ones too."""
+    error = ConnectionError("hunter2")
+    for seconds in (86_399.12345, -1.5):
+        connection_checked(
+            account=1, status="degraded", resource_count=1, failed_count=1, token_expires_in_s=seconds, failure=error
+        )
+    events = log_events.named("calendar.connection_checked")
+    assert [event["token_expires_in_s"] for event in events] == [86_399.123, -1.5]
+    assert {event["error_type"] for event in events} == {"ConnectionError"}
+    assert "hunter2" not in str(log_events)
+
+
+def test_a_schedule_counts_all_late_calendars_and_names_twenty(log_events: LogEvents) -> None:
+    """By their hashes, in order; an iterator will do."""
+    names = [f"c{number}@example.com" for number in range(25)]
+    schedule_checked(interval_s=30, threshold_s=90, calendar_count=40, oldest_age_s=1234.56789, late=iter(names))
+    event = assert_event(log_events, "sync.schedule_checked", count=1, interval_s=30, threshold_s=90, calendar_count=40)
+    assert event["late_count"] == 25
+    assert event["late_calendars"] == [account_hash_of(name) for name in names[:20]]
+    assert event["oldest_age_s"] == 1234.568
+    assert "example.com" not in str(log_events)
+
+
+def test_a_schedule_without_a_sync_has_no_age(log_events: LogEvents) -> None:
+    """Null; and never negative, where the database's clock is ahead."""
+    schedule_checked(interval_s=30, threshold_s=90, calendar_count=0, oldest_age_s=None, late=[])
+    schedule_checked(interval_s=30, threshold_s=90, calendar_count=1, oldest_age_s=-0.5, late=[])
+    assert [event["oldest_age_s"] for event in log_events.named("sync.schedule_checked")] == [None, 0.0]
+    assert [event["late_calendars"] for event in log_events.named("sync.schedule_checked")] == [[], []]
