@@ -16,6 +16,7 @@ CANONICAL_EVENTS: Mapping[str, str] = {
     "http.request_finished": "response_time_ms",
     "sync.run_finished": "duration_ms",
     "google_api.call_finished": "duration_ms",
+    "http_client.request_finished": "duration_ms",
     "function.call_finished": "duration_ms",
 }
 #: What stands in for a request that was killed before its event: how long it had run when it was last seen.

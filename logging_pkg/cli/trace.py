@@ -109,6 +109,8 @@ def _label(event: Mapping[str, Any]) -> str:
             return f"sync {event['resource']} {event['kind']}"
         case "google_api.call_finished":
             return f"google {event['operation']}"
+        case "http_client.request_finished":
+            return f"{event['http_method']} {event['host']}"
         case "function.call_finished":
             return str(event["function"])
     return str(event["event"])
@@ -133,6 +135,8 @@ def _detail(event: Mapping[str, Any]) -> str:
             if event["page"]:
                 parts.append(f"page {event['page']}")
             return " · ".join(part for part in parts if part)
+        case "http_client.request_finished":
+            return str(event["status_code"] or event["outcome"])
         case "db.n_plus_one_detected":
             return f"{event['count']} × {event['fingerprint'][:60]} at {event['caller']}"
         case "db.slow_query_detected":
