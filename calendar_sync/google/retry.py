@@ -77,9 +77,9 @@ def execute(
         if wait_s > 0:
             sleep(wait_s)
         if attempt > 1:
-            request.retry_delay_s = wait_s
-        else:
-            request.quota_delay_s = wait_s
+            request.retry_delay_s = delay_s
+        if wait_s > delay_s:
+            request.quota_delay_s = wait_s - delay_s
         try:
             return request.execute()
         except (HttpError, GoogleAuthError, *TRANSPORT_ERRORS) as error:

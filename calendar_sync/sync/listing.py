@@ -91,9 +91,8 @@ class Listing:
         is_full = not sync_token
         listing = self._row.listing
         for page in pages(sync_token, page_token):
-            self._run.page()
             is_last = page.sync_token is not None
-            with transaction.atomic():
+            with self._run.page(), transaction.atomic():
                 changes = self._target.apply(page.items, listing)
                 if is_last and is_full:
                     changes = replace(changes, deleted=changes.deleted + self._target.delete_unseen(listing))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
-from logging_pkg.context import active, current_span, start_span
+from logging_pkg.context import Span, active, current_span, start_span
 from logging_pkg.events.stacks import error_type_of
 from logging_pkg.instrumentation.database.findings import report_n_plus_one
 from logging_pkg.instrumentation.fields import milliseconds
@@ -28,6 +28,14 @@ ConnectionStatus = Literal["healthy", "degraded", "expiring", "revoked"]
 MAX_LATE_CALENDARS = 20
 
 
+class _PageTotals(Totals):
+    """Counts of one page. Its findings are the run's: they count towards the run's cap."""
+
+    def take_finding(self) -> bool:
+        """Whether the run may emit one more."""
+        return super().take_finding() if self.parent is None else self.parent.take_finding()
+
+
 class SyncRun:
     """What one run has done so far. `kind` may change while it runs (an incremental run may have to start over)."""
 
@@ -38,9 +46,19 @@ class SyncRun:
         self._is_resumed = False
         self._newest: datetime | None = None
 
-    def page(self) -> None:
-        """One more page was fetched."""
+    @contextmanager
+    def page(self) -> Iterator[None]:
+        """Watch the work on one more page that was fetched.
+
+        What is asked once per page is no loop over rows: a repeated query counts as N+1 only within one page.
+        """
         self._counts["page"] += 1
+        run = current_span()
+        totals = _PageTotals(parent=run.totals)
+        with active(Span(run.correlation_id, run.span_id, run.parent_span_id, run.unit_ids, totals)):
+            yield
+        with faults_kept_in():
+            report_n_plus_one(totals, run)
 
     def created(self, count: int) -> None:
         """So many rows were created."""

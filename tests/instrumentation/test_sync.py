@@ -10,7 +10,7 @@ from logging_pkg.context import active, current_span, start_span
 from logging_pkg.instrumentation.identity import account_hash_of
 from logging_pkg.instrumentation.sync import connection_checked, schedule_checked, sync_run
 from logging_pkg.instrumentation.totals import Totals, current_totals
-from logging_pkg.testing import LogEvents, assert_event, capture_events
+from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 
 RUN = "sync.run_finished"
 
@@ -21,7 +21,8 @@ def test_a_run_tells_what_it_did(log_events: LogEvents) -> None:
         resource="events", kind="incremental", trigger="page", account="bob@example.com", calendar="c"
     ) as run:
         for _ in range(3):
-            run.page()
+            with run.page():
+                pass
         run.created(5)
         run.created(2)
         run.updated(1)
@@ -62,14 +63,40 @@ def test_a_failure_is_told_and_passes_on(log_events: LogEvents) -> None:
 
     def engine() -> None:
         with sync_run(resource="calendar_list", kind="full", trigger="command", account=1) as run:
-            run.page()
-            raise error
+            with run.page():
+                raise error
 
     with pytest.raises(ConnectionError) as caught:
         engine()
     assert caught.value is error
     assert_event(log_events, RUN, outcome="failed", is_success=0, error_type="ConnectionError", page_count=1)
     assert "hunter2" not in str(log_events)
+
+
+def test_a_query_per_page_is_no_n_plus_one(log_events: LogEvents) -> None:
+    """Repeated over pages it is not; repeated within one it is, told as the run's and counted towards the run's cap."""
+
+    def ask(times: int) -> None:
+        totals = current_totals()
+        assert totals is not None
+        for _ in range(times):
+            totals.add_query("default", "sqlite", "SELECT 1", 1)
+
+    with sync_run(resource="events", kind="full", trigger="worker", account=1) as run:
+        for _ in range(10):
+            with run.page():
+                ask(3)
+    assert_event(log_events, RUN, query_count=30, page_count=10)
+    assert_no_event(log_events, "db.n_plus_one_detected")
+    log_events.clear()
+    with capture_events(max_findings=2) as events:
+        with sync_run(resource="events", kind="full", trigger="worker", account=1) as run:
+            for _ in range(3):
+                with run.page():
+                    ask(4)
+        run_event = assert_event(events, RUN, query_count=12)
+        finding = assert_event(events, "db.n_plus_one_detected", count=2)
+    assert finding["span_id"] == run_event["span_id"]
 
 
 def test_an_expired_token_makes_the_run_a_full_one(log_events: LogEvents) -> None:
