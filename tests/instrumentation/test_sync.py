@@ -62,9 +62,8 @@ def test_a_failure_is_told_and_passes_on(log_events: LogEvents) -> None:
     error = ConnectionError("hunter2")
 
     def engine() -> None:
-        with sync_run(resource="calendar_list", kind="full", trigger="command", account=1) as run:
-            with run.page():
-                raise error
+        with sync_run(resource="calendar_list", kind="full", trigger="command", account=1) as run, run.page():
+            raise error
 
     with pytest.raises(ConnectionError) as caught:
         engine()
