@@ -98,6 +98,48 @@ def test_a_variable_that_cannot_be_read_is_named(name, value):
     assert f"{name}='{value}': expected" in result.stderr
 
 
+SECRETS = """
+import json
+from django.conf import settings
+print(json.dumps([settings.GOOGLE_CLIENT_SECRET, settings.TOKEN_ENCRYPTION_KEYS]))
+"""
+
+
+def secrets(**environment: str) -> list:
+    result = python(SECRETS, **environment)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_secrets_come_from_files_or_the_environment(tmp_path):
+    """A file wins; keys are one a line, the first first; blank lines are none."""
+    (tmp_path / "secret").write_text("of-the-file\n")
+    (tmp_path / "keys").write_text("new\n\nold\n")
+    files = {
+        "GOOGLE_CLIENT_SECRET_FILE": str(tmp_path / "secret"),
+        "TOKEN_ENCRYPTION_KEYS_FILE": str(tmp_path / "keys"),
+    }
+    plain = {"GOOGLE_CLIENT_SECRET": "of-the-environment", "TOKEN_ENCRYPTION_KEYS": "one two"}
+
+    assert secrets(**plain, **files) == ["of-the-file", ["new", "old"]]
+    assert secrets(**plain) == ["of-the-environment", ["one", "two"]]
+
+
+def test_only_development_has_a_key_without_one():
+    """Derived from its SECRET_KEY; a server has none, and refuses to store a token."""
+    assert secrets(DEBUG="1") == ["", ["development-only-" + "0" * 40]]
+    assert secrets(SECRET_KEY="x" * 50) == ["", []]
+
+
+@pytest.mark.parametrize("name", ["GOOGLE_CLIENT_SECRET", "TOKEN_ENCRYPTION_KEYS"])
+def test_a_secrets_file_that_cannot_be_read_is_named(name):
+    """With why; nobody goes on with another key."""
+    result = python("import calendar_sync.settings", **{f"{name}_FILE": "/nowhere/secret", name: "other"})
+
+    assert result.returncode != 0
+    assert f"{name}_FILE='/nowhere/secret': cannot be read: No such file or directory" in result.stderr
+
+
 @pytest.mark.parametrize("address", ["reddis://user:hunter2@cache:6379", "://hunter2", "file://"])
 def test_an_address_of_a_cache_is_not_told_whole(address):
     """It may hold a password: its scheme and what was expected."""

@@ -34,7 +34,6 @@ def user(db) -> User:
 def authorized(tmp_path: Path) -> Path:
     """A file as `google-oauthlib-tool --save` writes it."""
     content = {
-        "token": "fake-token-anna",
         "refresh_token": "fake-refresh-anna",
         "token_uri": "https://oauth2.googleapis.com/token",
         "client_id": "any",
