@@ -167,7 +167,9 @@ class DashboardService:
         ]
 
     def _summaries(self, **filters: int) -> list[AccountSummary]:
-        accounts = GoogleAccount.objects.filter(user=self._user, **filters).prefetch_related(
+        # No page shows a token: they are neither read nor decrypted.
+        accounts = GoogleAccount.objects.defer("access_token", "refresh_token").filter(user=self._user, **filters)
+        accounts = accounts.prefetch_related(
             Prefetch("calendars", Calendar.objects.with_event_counts(), to_attr="counted_calendars")
         )
         return [

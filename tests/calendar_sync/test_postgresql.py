@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 TESTS = (
     "test_encryption.py",
@@ -19,6 +21,7 @@ TESTS = (
 )
 
 
+@pytest.mark.timeout(600)
 def test_models_services_sync_and_pages_work_on_postgresql(postgresql: str):
     """DATABASE_URL is all it takes: the same tests pass on the server of the pgserver package."""
     # Those with a database of their own run on both as it is.
@@ -28,7 +31,7 @@ def test_models_services_sync_and_pages_work_on_postgresql(postgresql: str):
         env={**os.environ, "DATABASE_URL": postgresql},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
         check=False,
     )
 

@@ -144,3 +144,16 @@ def test_a_calendar_is_found_with_its_account_in_two_queries(user, django_assert
 
     assert (summary.account.pk, calendar.pk, len(summary.calendars)) == (account.pk, wanted.pk, 5)
     assert calendar in summary.calendars
+
+
+def test_no_page_reads_a_token(user, settings):
+    """What no key decrypts is no reason not to show the account."""
+    (account,) = populate(user, 1, 2, 1)
+    settings.TOKEN_ENCRYPTION_KEYS = []
+
+    dashboard = DashboardService(user).dashboard()
+    summary = DashboardService(user).account(account.pk)
+
+    assert [shown.account.email for shown in dashboard.accounts] == ["0@example.com"]
+    assert summary is not None
+    assert len(summary.calendars) == 2
