@@ -188,7 +188,11 @@ def test_monitoring_tells_of_every_event_and_setting() -> None:
     text = (ROOT / "docs" / "MONITORING.md").read_text(encoding="utf-8")
     named = [
         *load_registry().events,
-        *(name.upper() for name, field in Settings.__dataclass_fields__.items() if field.init and name != "identity_key"),
+        *(
+            name.upper()
+            for name, field in Settings.__dataclass_fields__.items()
+            if field.init and name != "identity_key"
+        ),
     ]
     assert [name for name in named if f"`{name}`" not in text] == []
     sections = re.findall("^## (.+)$", text, re.MULTILINE)

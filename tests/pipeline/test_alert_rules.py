@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 RULES = PROJECT / "loki/rules"
-GROUPS = [
-    group for path in sorted(RULES.glob("*alerts.yaml")) for group in yaml.safe_load(path.read_text())["groups"]
-]
+GROUPS = [group for path in sorted(RULES.glob("*alerts.yaml")) for group in yaml.safe_load(path.read_text())["groups"]]
 ALERTS = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 S = 1_000_000_000
 _NAMES = itertools.count(1)

@@ -226,11 +226,12 @@ def timed(clock: Time, monkeypatch: pytest.MonkeyPatch) -> Time:
     return clock
 
 
-def test_the_client_takes_a_turn_of_the_project_and_of_the_account(timed, google, settings, sleeps):
+def test_the_client_takes_a_turn_of_the_project_and_of_the_account(timed, google, control, settings, sleeps):
     """Each attempt one, failed ones included; the waits are those of the account's, the smaller limit."""
     settings.GOOGLE_QUOTA_PER_MINUTE, settings.GOOGLE_QUOTA_PER_USER_MINUTE = 6000, 60
+    control.fail("serverError")
     with GoogleCalendarClient("7", Credentials("fake-token-anna"), sleep=sleeps.append) as client:
-        for _ in range(4):
+        for _ in range(3):
             list(client.list_calendars())
 
     own, project = Quota("own", 60), Quota("project", 6000)
