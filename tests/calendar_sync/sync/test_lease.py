@@ -59,3 +59,15 @@ def test_a_row_read_before_another_sync_ended_learns_the_newer_token(calendar):
     Lease(stale)
 
     assert stale.sync_token == "newer"
+
+
+def test_a_row_read_before_another_sync_was_broken_off_learns_its_page(calendar):
+    """Or pages that are done would be fetched again, and the listing's number used twice."""
+    stale = Calendar.objects.get()
+    other = Lease(calendar)
+    other.renew(page_token="second", listing=7)
+    other.release()
+
+    Lease(stale)
+
+    assert (stale.page_token, stale.listing) == ("second", 7)
