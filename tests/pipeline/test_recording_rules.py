@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 SERVICE = "recording-rules"
-WINDOWS_S = {"1m": 60, "5m": 300, "25h": 90_000}
+WINDOWS_S = {"1m": 60, "5m": 300, "1h": 3600, "25h": 90_000}
 OFFSET_S = 30
 RULES = {
     rule["record"]: rule["expr"]
@@ -32,7 +32,11 @@ RULES = {
     for rule in group["rules"]
 }
 #: Values of dimensions that are no enum; null where the schema admits it.
-TEXTS = {"quota_day": ["2026-11-22", "2026-11-23"], "level": ["info", "error"]}
+TEXTS = {
+    "action": ["alpha", "beta_b"],
+    "level": ["info", "error"],
+    "quota_day": ["2026-11-22", "2026-11-23"],
+}
 
 
 def expected_rules() -> Iterator[tuple[str, str, Metric, str]]:
