@@ -3,8 +3,9 @@
 In: a registry, an event's name, a number. Out: schema-valid events, the same ones at every run and in every Python.
 Never: an invalid event, the clock.
 
-The number varies what comes out: 0 has required fields only, all others have every field. Nullable fields are null in
-2, 3, 6, 7 …, enums go round, numbers are at their lowest in 2, 6 … and at their highest in 3, 7 …
+The number varies what comes out: 0, 4, 8 … have required fields only, all others have every field of the event, and
+from 2 on of the envelope. Nullable fields are null in 2, 3, 6, 7 …, enums go round, numbers are at their lowest in 2, 6
+… and at their highest in 3, 7 …
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ START: Final = datetime(2026, 3, 1, 23, 59, 58, tzinfo=UTC)
 #: Text that has to come through every encoding: quotes, escapes, several scripts, an astral and a control character.
 AWKWARD_TEXT: Final = 'say "hi" \\ 100 % {id} <b> é ß 日本 😀 \t \u2028 \x7f'
 
+#: Every so many numbers it begins anew: required fields only, all of them, lowest and highest values.
+_ROUND = 4
 _LOWEST, _HIGHEST = 2, 3
 #: What a number without a bound is below.
 _TYPICAL_MOST = 1000
@@ -89,7 +92,7 @@ def example_lines(
         chosen = random.Random(f"{event}:{seed}:{number}:envelope")
         moment = start + timedelta(seconds=seq - 1, microseconds=below(chosen, 1_000_000))
         maker = _Maker(f"{event}:{seed}:{number}:envelope", number, awkward=awkward)
-        line = maker.chosen_of(registry.envelope["properties"], registry.envelope["required"])
+        line = maker.chosen_of(registry.envelope["properties"], registry.envelope["required"], all_from=_LOWEST)
         line |= {
             "event": event,
             "schema_version": schema.version,
@@ -123,15 +126,19 @@ class _Maker:
         except SchemaError as error:
             raise SchemaError(f"{schema.path}: {error}") from error
 
-    def chosen_of(self, properties: Mapping[str, Mapping[str, Any]], required: list[str]) -> dict[str, Any]:
-        names = required if self._number == 0 else list(properties)
+    def chosen_of(
+        self, properties: Mapping[str, Mapping[str, Any]], required: list[str], *, all_from: int = 1
+    ) -> dict[str, Any]:
+        """Values of the required properties, or of all from this number on."""
+        has_all = self._number % _ROUND != 0 and self._number >= all_from
+        names = list(properties) if has_all else required
         return {name: self._value(name, properties[name], self._number) for name in names}
 
     def _value(self, name: str, schema: Mapping[str, Any], number: int) -> Any:
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
-            return schema["enum"][number % len(schema["enum"])]
+            return schema["enum"][max(number - 1, 0) % len(schema["enum"])]
         if schema.get("examples") and not self._awkward and number < _LOWEST:
             return schema["examples"][0]
         kinds = schema.get("type", "string")
@@ -155,9 +162,9 @@ class _Maker:
 
     def _integer(self, schema: Mapping[str, Any], number: int) -> int:
         low, high = _bounds(schema, step=1)
-        if number % 4 == _LOWEST and "minimum" in schema:
+        if number % _ROUND == _LOWEST and "minimum" in schema:
             return int(low)
-        if number % 4 == _HIGHEST and "maximum" in schema:
+        if number % _ROUND == _HIGHEST and "maximum" in schema:
             return int(high)
         step = schema.get("multipleOf", 1)
         value = int(low) + below(self._chosen, int(high) - int(low) + 1)
@@ -165,9 +172,9 @@ class _Maker:
 
     def _float(self, schema: Mapping[str, Any], number: int) -> float:
         low, high = _bounds(schema, step=0.001)
-        if number % 4 == _LOWEST and "minimum" in schema:
+        if number % _ROUND == _LOWEST and "minimum" in schema:
             return float(low)
-        if number % 4 == _HIGHEST and "maximum" in schema:
+        if number % _ROUND == _HIGHEST and "maximum" in schema:
             return float(high)
         return min(max(round(low + self._chosen.random() * (high - low), 3), low), high)
 
