@@ -20,10 +20,12 @@ from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.exceptions import LogpipeError, LokiError, StackError
 from logging_pkg.pipeline.rules_test.explain import explain, matched_lines, reasons
 from logging_pkg.pipeline.rules_test.model import RuleTest
+from logging_pkg.pipeline.rules_test.mutate import Mutant, Verdict, judge, mutants_of, table
 from logging_pkg.pipeline.rules_test.parse import find_test_files, read_tests
 from logging_pkg.pipeline.rules_test.report import Failure, document, failure_text, summary
 from logging_pkg.pipeline.rules_test.run import Outcome, run_tests
-from logging_pkg.pipeline.rules_test.throwaway import ThrowawayLoki
+from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
+from logging_pkg.schemas import Registry
 
 app = typer.Typer(no_args_is_help=True, help="Test alert and recording rules.")
 
@@ -47,6 +49,9 @@ def run_rule_tests(
         str,
         typer.Option("--explain", metavar="NAME", help="Show values and lines behind tests or rules of this name."),
     ] = "",
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Also change each limit of the alerts a little: does a test notice?")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the results as JSON.")] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Tests side by side.")] = 2 * (os.cpu_count() or 2),
     schemas: Directories = None,
@@ -61,11 +66,12 @@ def run_rule_tests(
     start = time.monotonic()
     try:
         with ThrowawayLoki(registry) as loki:
-            outcomes, _stored = run_tests(loki, tests, jobs)
+            outcomes, stored = run_tests(loki, tests, jobs)
             failures = [_failure(loki, outcome) for outcome in outcomes if not outcome.passed]
             seconds = time.monotonic() - start
             if explain_name:
                 _explain(loki, outcomes, explain_name)
+            verdicts = _mutate(loki, stored, registry, jobs) if mutate and not failures else []
     except (StackError, LokiError) as error:
         _stop(error, NO_LOKI)
     except LogpipeError as error:
@@ -76,7 +82,9 @@ def run_rule_tests(
         for failure in failures:
             typer.echo(failure_text(failure) + "\n")
         typer.echo(summary(outcomes, seconds, loki.version))
-    if failures:
+    if verdicts:
+        typer.echo("\n" + "\n".join(table(verdicts)))
+    if failures or any(verdict.survived for verdict in verdicts):
         raise typer.Exit(FAILED)
 
 
@@ -98,6 +106,17 @@ def _is_about(test: RuleTest, name: str) -> bool:
 
 def _failure(loki: ThrowawayLoki, outcome: Outcome) -> Failure:
     return Failure(outcome, reasons(loki, outcome), matched_lines(loki, outcome))
+
+
+def _mutate(loki: ThrowawayLoki, stored: Sequence[StoredTest], registry: Registry, jobs: int) -> list[Verdict]:
+    mutants: dict[tuple[str, int, str, str], Mutant] = {}
+    for test in stored:
+        for name in {check.alertname for check in test.test.alerts}:
+            for rule in test.test.rules[name]:
+                for number, mutant in enumerate(mutants_of(rule, test.test.interval_ns(rule), registry)):
+                    mutants.setdefault((rule.file, rule.line, rule.name, str(number)), mutant)
+    ordered = [mutants[key] for key in sorted(mutants, key=lambda key: (key[0], key[1], int(key[3])))]
+    return judge(loki, stored, ordered, jobs)
 
 
 def _explain(loki: ThrowawayLoki, outcomes: Sequence[Outcome], name: str) -> None:

@@ -26,7 +26,6 @@ from logging_pkg.pipeline.rules_test.alerting import LabelKey, key_of
 from logging_pkg.pipeline.rules_test.model import Labels, Rule
 from logging_pkg.pipeline.rules_test.throwaway import ThrowawayLoki
 
-_TENANT = "rendering"
 _TIMEOUT_S = 30.0
 #: Rules of a group are evaluated one after the other, groups side by side.
 _GROUP_SIZE = 25
@@ -70,7 +69,7 @@ class Rendered:
 
 
 def render(loki: ThrowawayLoki, instances: Iterable[Instance]) -> Rendered:
-    """Have the ruler render each instance; call it once, with all of them.
+    """Have the ruler render each instance. It takes a second: call it with all there are.
 
     Raises:
         RuleError: the ruler does not take a template. It would load no rule at all with it.
@@ -82,8 +81,9 @@ def render(loki: ThrowawayLoki, instances: Iterable[Instance]) -> Rendered:
     rules = [_rule(number, instance) for number, instance in enumerate(wanted.values())]
     parts = [rules[start : start + _GROUP_SIZE] for start in range(0, len(rules), _GROUP_SIZE)]
     groups = [{"name": f"g{number}", "interval": "1s", "rules": part} for number, part in enumerate(parts)]
-    _write(loki.rules_directory / _TENANT / "rules.yaml", {"groups": groups})
-    texts = _await(loki, list(wanted.values()))
+    tenant = loki.new_tenant("rendering")
+    _write(loki.rules_directory / tenant / "rules.yaml", {"groups": groups})
+    texts = _await(loki, tenant, list(wanted.values()))
     return Rendered(dict(zip(wanted, texts, strict=True)))
 
 
@@ -122,9 +122,9 @@ def _write(path: Path, document: dict[str, object]) -> None:
     os.replace(partial, path)
 
 
-def _await(loki: ThrowawayLoki, instances: list[Instance]) -> list[Texts]:
+def _await(loki: ThrowawayLoki, tenant: str, instances: list[Instance]) -> list[Texts]:
     end = time.monotonic() + _TIMEOUT_S
-    client = loki.client(_TENANT)
+    client = loki.client(tenant)
     while time.monotonic() < end:
         found = dict(_texts(client.rules(), instances))
         if len(found) == len(instances):

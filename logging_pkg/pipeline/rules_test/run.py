@@ -8,21 +8,17 @@ the ruler render what is compared. The rest is arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from logging_pkg.exceptions import LokiError, RuleError
 from logging_pkg.pipeline.rules_test import evaluate
 from logging_pkg.pipeline.rules_test.alerting import ActiveAlert, Point, active_alerts, alert_labels
 from logging_pkg.pipeline.rules_test.compare import Difference, FoundAlert, compare_alerts, compare_samples
 from logging_pkg.pipeline.rules_test.model import AlertCheck, Labels, Rule, RuleTest, SampleCheck
+from logging_pkg.pipeline.rules_test.parallel import in_parallel
 from logging_pkg.pipeline.rules_test.rendering import Instance, Rendered, render
 from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class Evaluated:
         return list(active_alerts(steps, self.interval_ns, self.rule.for_ns).values())
 
     def _labels(self, series: Labels, value: float, rendered: Rendered | None) -> Labels:
-        if rendered is not None and self.rule.has_label_templates:
+        if self.rule.has_label_templates and rendered is not None:
             return rendered[Instance.of(self.rule, series, value)].labels
         return alert_labels(series, self.rule.labels)
 
@@ -83,7 +79,7 @@ class Evaluated:
 def run_tests(loki: ThrowawayLoki, tests: Sequence[RuleTest], jobs: int) -> tuple[list[Outcome], list[StoredTest]]:
     """Run every test; also return what is stored, for questions about it."""
     stored, outcomes = store_all(loki, tests, jobs)
-    evaluated = _in_parallel(lambda test: _evaluate(loki, test), stored, jobs)
+    evaluated = in_parallel(lambda test: _evaluate(loki, test), stored, jobs)
     instances = [
         instance
         for test, rules in zip(stored, evaluated, strict=True)
@@ -93,9 +89,7 @@ def run_tests(loki: ThrowawayLoki, tests: Sequence[RuleTest], jobs: int) -> tupl
         for instance in one.instances(check for check in test.test.alerts if check.alertname == name)
     ]
     rendered = render(loki, instances)
-    samples = _in_parallel(
-        lambda test: [_check_samples(loki, test, check) for check in test.test.samples], stored, jobs
-    )
+    samples = in_parallel(lambda test: [_check_samples(loki, test, check) for check in test.test.samples], stored, jobs)
     for test, rules, of_test in zip(stored, evaluated, samples, strict=True):
         outcomes += of_test
         outcomes += [check_alert(test, check, rules[check.alertname], rendered) for check in test.test.alerts]
@@ -106,15 +100,15 @@ def run_tests(loki: ThrowawayLoki, tests: Sequence[RuleTest], jobs: int) -> tupl
 def store_all(loki: ThrowawayLoki, tests: Sequence[RuleTest], jobs: int) -> tuple[list[StoredTest], list[Outcome]]:
     """Store the lines of every test; what Loki does not take is the outcome of all of that test's expectations."""
 
-    def store(numbered: tuple[int, RuleTest]) -> StoredTest | str:
+    def store(test: RuleTest) -> StoredTest | str:
         try:
-            return loki.store(numbered[1], f"test-{numbered[0]}")
+            return loki.store(test)
         except (LokiError, ValueError) as error:
             return f"Loki does not take the lines: {evaluate.refusal(error) if isinstance(error, LokiError) else error}"
 
     stored: list[StoredTest] = []
     outcomes: list[Outcome] = []
-    for test, found in zip(tests, _in_parallel(store, list(enumerate(tests)), jobs), strict=True):
+    for test, found in zip(tests, in_parallel(store, tests, jobs), strict=True):
         if isinstance(found, StoredTest):
             stored.append(found)
         else:
@@ -131,20 +125,25 @@ def evaluate_rule(loki: ThrowawayLoki, stored: StoredTest, rule: Rule, until_ns:
 
 
 def check_alert(
-    stored: StoredTest, check: AlertCheck, evaluated: Sequence[Evaluated] | str, rendered: Rendered | None
+    stored: StoredTest,
+    check: AlertCheck,
+    evaluated: Sequence[Evaluated] | str,
+    rendered: Rendered,
+    *,
+    with_annotations: bool = True,
 ) -> Outcome:
-    """Compare the alerts of one name at one time; annotations only where they were rendered."""
+    """Compare the alerts of one name at one time."""
     if isinstance(evaluated, str):
         return Outcome(stored, stored.test, check, error=evaluated)
     firing: list[FoundAlert] = []
     pending: list[FoundAlert] = []
-    annotated = rendered is not None and any(a.annotations for a in (*check.firing, *(check.pending or ())))
+    annotated = with_annotations and any(a.annotations for a in (*check.firing, *(check.pending or ())))
     try:
         for one in evaluated:
             for alert in one.active(check.eval_ns, rendered):
                 point = alert.point
                 texts = None
-                if annotated and rendered is not None:
+                if annotated:
                     texts = rendered[Instance.of(one.rule, point.series, point.value)].annotations
                 (firing if alert.is_firing else pending).append(FoundAlert(point.labels, point.value, texts))
     except RuleError as error:
@@ -174,8 +173,3 @@ def _check_samples(loki: ThrowawayLoki, stored: StoredTest, check: SampleCheck) 
         return Outcome(stored, stored.test, check, error=f"Loki refuses the expression: {evaluate.refusal(error)}")
     series = [(evaluate.record_labels(labels, check.record), value) for labels, value in found]
     return Outcome(stored, stored.test, check, compare_samples(check.expected, series))
-
-
-def _in_parallel(work: Callable[[A], B], items: Sequence[A], jobs: int) -> list[B]:
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
-        return list(pool.map(work, items))

@@ -6,6 +6,7 @@ another test can see, or one that is stored and not yet visible.
 
 from __future__ import annotations
 
+import itertools
 import math
 import tempfile
 import threading
@@ -62,6 +63,7 @@ class ThrowawayLoki:
         self.rules_directory = Path(self._directory.name) / "rules"
         self.rules_directory.mkdir()
         self._local = threading.local()
+        self._numbers = itertools.count(1)
         self._sessions: list[requests.Session] = []
         changes: dict[str, Any] = {
             "auth_enabled": True,
@@ -98,8 +100,13 @@ class ThrowawayLoki:
             self._sessions.append(session)
         return LokiClient(self._stack.loki_url, tenant=tenant, session=session)
 
-    def store(self, test: RuleTest, tenant: str) -> StoredTest:
+    def new_tenant(self, kind: str) -> str:
+        """A tenant that has nothing yet."""
+        return f"{kind}-{next(self._numbers)}"
+
+    def store(self, test: RuleTest) -> StoredTest:
         """Store a test's lines so that its last expectation lies just before the present."""
+        tenant = self.new_tenant("test")
         now_ns = time.time_ns()
         # A multiple of every interval: Loki rounds the times of a range query to multiples of its step.
         grid_ns = math.lcm(
