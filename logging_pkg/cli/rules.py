@@ -58,6 +58,8 @@ def run_rule_tests(
 ) -> None:
     """Store the log lines of each test in a throwaway Loki and compare what the rules make of them."""
     try:
+        if as_json and explain_name:
+            raise LogpipeError("--json and --explain: expected one of them; an explanation is for people")
         registry = registry_of(schemas)
         tests = [found for path in find_test_files(files or [DEFAULT_TESTS]) for found in read_tests(path, registry)]
         tests = _chosen(tests, run, explain_name)
@@ -77,13 +79,14 @@ def run_rule_tests(
     except LogpipeError as error:
         _stop(error, WRONG_INPUT)
     if as_json:
-        typer.echo(json.dumps(document(outcomes, failures, seconds, loki.version), indent=2, ensure_ascii=False))
+        report = document(outcomes, failures, verdicts, seconds, loki.version)
+        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         for failure in failures:
             typer.echo(failure_text(failure) + "\n")
         typer.echo(summary(outcomes, seconds, loki.version))
-    if verdicts:
-        typer.echo("\n" + "\n".join(table(verdicts)))
+        if verdicts:
+            typer.echo("\n" + "\n".join(table(verdicts)))
     if failures or any(verdict.survived for verdict in verdicts):
         raise typer.Exit(FAILED)
 

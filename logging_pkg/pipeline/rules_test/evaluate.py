@@ -69,9 +69,7 @@ def alert_steps(client: LokiClient, rule: Rule, base_ns: int, interval_ns: int, 
     try:
         return every(client, rule.expr, base_ns, interval_ns, until_ns)
     except LokiError as error:
-        raise RuleError(
-            f"{rule.file}:{rule.line}: {rule.name}: Loki refuses the expression: {refusal(error)}"
-        ) from None
+        raise RuleError(f"{rule.place}: Loki refuses the expression: {refusal(error)}") from None
 
 
 def record_labels(series: Labels, record: Rule | None) -> Labels:

@@ -140,7 +140,7 @@ def _window_lines(client: LokiClient, stored: StoredTest, window: LogWindow, tim
     span = f"after {duration_text(last_ns - window.range_ns)}, up to {duration_text(last_ns)}"
     lines = [f"    {one_line(window.query, _WIDTH)}   {span}: {len(entries)} lines"]
     for entry in entries[:_SHOWN]:
-        at = duration_text((entry.timestamp_ns - stored.base_ns) // 1_000_000 * 1_000_000)
+        at = duration_text(round((entry.timestamp_ns - stored.base_ns) / 1_000_000) * 1_000_000)
         parsed = f"  {labels_text(entry.parsed)}" if entry.parsed else ""
         lines.append(f"      {at:>8}{parsed}  {one_line(entry.line, _WIDTH)}")
     if len(entries) > _SHOWN:

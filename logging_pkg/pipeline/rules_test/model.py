@@ -27,6 +27,11 @@ class Rule:
     line: int
 
     @property
+    def place(self) -> str:
+        """File, line and name, for messages."""
+        return f"{self.file}:{self.line}: {self.name}"
+
+    @property
     def has_label_templates(self) -> bool:
         """Whether its labels depend on the series or its value."""
         return any("{{" in value for value in self.labels.values())

@@ -71,7 +71,7 @@ def mutants_of(rule: Rule, interval_ns: int, registry: Registry) -> list[Mutant]
     """
     root = parsed(rule.expr)
     if root is None:
-        raise RuleError(f"{rule.file}:{rule.line}: {rule.name}: this LogQL cannot be taken apart; it is not mutated")
+        raise RuleError(f"{rule.place}: this LogQL cannot be taken apart; it is not mutated")
     return [*_limits(rule, root, registry), *_waits(rule, interval_ns)]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from logging_pkg.pipeline.rules_test.compare import Difference
+from logging_pkg.pipeline.rules_test.mutate import Verdict
 from logging_pkg.pipeline.rules_test.run import Outcome
 from logging_pkg.pipeline.rules_test.values import SECOND, duration_text
 
@@ -57,7 +58,9 @@ def summary(outcomes: Sequence[Outcome], seconds: float, version: str) -> str:
     )
 
 
-def document(outcomes: Sequence[Outcome], failures: Sequence[Failure], seconds: float, version: str) -> dict[str, Any]:
+def document(
+    outcomes: Sequence[Outcome], failures: Sequence[Failure], verdicts: Sequence[Verdict], seconds: float, version: str
+) -> dict[str, Any]:
     """The same for programs."""
     of_failed = {id(failure.outcome): failure for failure in failures}
     return {
@@ -66,6 +69,17 @@ def document(outcomes: Sequence[Outcome], failures: Sequence[Failure], seconds: 
         "seconds": round(seconds, 3),
         "loki": version,
         "expectations": [_entry(outcome, of_failed.get(id(outcome))) for outcome in outcomes],
+        "mutants": [
+            {
+                "file": verdict.mutant.rule.file,
+                "alert": verdict.mutant.rule.name,
+                "in_place_of": verdict.mutant.original,
+                "was": verdict.mutant.changed,
+                "found_by": verdict.found_by,
+                "survived": verdict.survived,
+            }
+            for verdict in verdicts
+        ],
     }
 
 

@@ -18,6 +18,7 @@ from logging_pkg.pipeline.rules_test.compare import Difference, FoundAlert, comp
 from logging_pkg.pipeline.rules_test.model import AlertCheck, Labels, Rule, RuleTest, SampleCheck
 from logging_pkg.pipeline.rules_test.parallel import in_parallel
 from logging_pkg.pipeline.rules_test.rendering import Instance, Rendered, render
+from logging_pkg.pipeline.rules_test.ruler import check_rules
 from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
 
 
@@ -77,22 +78,29 @@ class Evaluated:
 
 
 def run_tests(loki: ThrowawayLoki, tests: Sequence[RuleTest], jobs: int) -> tuple[list[Outcome], list[StoredTest]]:
-    """Run every test; also return what is stored, for questions about it."""
+    """Run every test; also return what is stored, for questions about it.
+
+    Raises:
+        RuleError: Loki's ruler does not load a rule of the files under test.
+        StackError: Loki does not do its part in time.
+    """
+    rules = {(rule.file, rule.line): rule for test in tests for found in test.rules.values() for rule in found}
+    check_rules(loki, list(rules.values()))
     stored, outcomes = store_all(loki, tests, jobs)
     evaluated = in_parallel(lambda test: _evaluate(loki, test), stored, jobs)
     instances = [
         instance
-        for test, rules in zip(stored, evaluated, strict=True)
-        for name, found in rules.items()
+        for test, by_name in zip(stored, evaluated, strict=True)
+        for name, found in by_name.items()
         if not isinstance(found, str)
         for one in found
         for instance in one.instances(check for check in test.test.alerts if check.alertname == name)
     ]
     rendered = render(loki, instances)
     samples = in_parallel(lambda test: [_check_samples(loki, test, check) for check in test.test.samples], stored, jobs)
-    for test, rules, of_test in zip(stored, evaluated, samples, strict=True):
+    for test, by_name, of_test in zip(stored, evaluated, samples, strict=True):
         outcomes += of_test
-        outcomes += [check_alert(test, check, rules[check.alertname], rendered) for check in test.test.alerts]
+        outcomes += [check_alert(test, check, by_name[check.alertname], rendered) for check in test.test.alerts]
     order = {id(test): number for number, test in enumerate(tests)}
     return sorted(outcomes, key=lambda outcome: (order[id(outcome.test)], outcome.check.line)), stored
 

@@ -72,7 +72,11 @@ class ThrowawayLoki:
         self._stack = Stack(servers=("loki",), loki_changes=changes)
 
     def __enter__(self) -> Self:
-        self._stack.start_all()
+        try:
+            self._stack.start_all()
+        except BaseException:
+            self._directory.cleanup()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
