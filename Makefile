@@ -20,6 +20,7 @@ up: $(STAMP) ## Start everything, print the addresses, keep it running until Ctr
 	@$(RUN) -m calendar_sync.demo up
 
 test: lint servers ## Set everything up, check the code, run every test but the long ones.
+	@$(RUN) -m logging_pkg.cli generate --check
 	@$(RUN) -m logging_pkg.cli check
 	@$(RUN) -m pytest -m "not long" $(PYTEST_ARGS)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from logging_pkg.cli import schema, stack
+from logging_pkg.cli import rules, schema, stack
 from logging_pkg.cli.check import check
 from logging_pkg.cli.generate import generate
 from logging_pkg.cli.ship import ship, vector_config
@@ -22,6 +22,7 @@ application = typer.Typer(
 )
 application.add_typer(stack.app, name="stack")
 application.add_typer(schema.app, name="schema")
+application.add_typer(rules.app, name="rules")
 application.command()(ship)
 application.command()(trace)
 application.command()(check)

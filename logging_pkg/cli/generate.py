@@ -1,7 +1,7 @@
-"""`logpipe generate`: the recording rules that the schemas ask for.
+"""`logpipe generate`: the files that follow from the schemas.
 
-In: schema directories. Out: loki/rules/recording.yaml, or with --check the difference to it and exit 1.
-Never: another file.
+In: schema directories. Out: loki/rules/recording.yaml, docs/EVENTS.md and docs/METRICS.md, or with --check the
+differences to them and exit 1. Never: another file.
 """
 
 from __future__ import annotations
@@ -15,44 +15,58 @@ import typer
 
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.exceptions import RuleError
-from logging_pkg.pipeline.generate import RECORDING_RULES, recording_rules
+from logging_pkg.pipeline.generate import RECORDING_RULES
+from logging_pkg.pipeline.generated_files import generated_files
 
 
 def generate(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when the file is out of date.")] = False,
-    root: Annotated[Path, typer.Option("--root", help="The project: where loki/rules/ is.")] = Path(),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; show what is out of date and fail if anything is.")
+    ] = False,
+    root: Annotated[Path, typer.Option("--root", help="The project: where loki/rules/ and docs/ are.")] = Path(),
     schemas: Directories = None,
 ) -> None:
-    """Write loki/rules/recording.yaml from the schemas' x-metrics."""
-    path = root / RECORDING_RULES
-    expected = recording_rules(registry_of(schemas))
+    """Write what follows from the schemas: recording rules, docs/EVENTS.md and docs/METRICS.md."""
+    files = generated_files(registry_of(schemas))
+    if not (root / RECORDING_RULES).parent.is_dir():
+        raise RuleError(
+            f"{root / RECORDING_RULES}: No such file or directory; run logpipe generate in the project's directory"
+        )
+    stale = [name for name, expected in files.items() if _is_stale(root / name, name, expected, check=check)]
+    if check and stale:
+        typer.echo(f"{', '.join(stale)}: out of date: run logpipe generate, and commit what it writes", err=True)
+        raise typer.Exit(1)
+    for name in files:
+        typer.echo(f"{name}: {'written' if name in stale else 'up to date'}")
+
+
+def _is_stale(path: Path, name: str, expected: str, *, check: bool) -> bool:
+    """Whether a file was not what the schemas ask for; then it is written, or the difference shown."""
     try:
         # What is no text is out of date like any other.
         found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        if check:
-            _compare(found, expected)
-        elif found != expected:
+        if found != expected and not check:
             _replace(path, expected)
     except OSError as error:
         raise RuleError(f"{path}: {error.strerror}; run logpipe generate in the project's directory") from error
-    typer.echo(
-        f"{RECORDING_RULES}: {expected.count('- record:')} rules, {'written' if found != expected else 'up to date'}"
-    )
+    if found != expected and check:
+        _show_difference(name, found, expected)
+    return found != expected
 
 
-def _compare(found: str, expected: str) -> None:
-    if found == expected:
-        return
+def _show_difference(name: str, found: str, expected: str) -> None:
     lines = difflib.unified_diff(
-        found.splitlines(keepends=True), expected.splitlines(keepends=True), f"{RECORDING_RULES} (committed)", "schemas"
+        found.splitlines(keepends=True),
+        expected.splitlines(keepends=True),
+        f"{name} (committed)",
+        f"{name} (from the schemas)",
     )
     typer.echo("".join(lines), nl=False)
-    typer.echo(f"{RECORDING_RULES} is out of date: run logpipe generate", err=True)
-    raise typer.Exit(1)
 
 
 def _replace(path: Path, text: str) -> None:
-    # Loki reads the directory every few seconds: it must never meet half a file, nor one of another name.
+    path.parent.mkdir(exist_ok=True)
+    # Loki reads its directory every few seconds: it must never meet half a file, nor one of another name.
     partial = path.parent.parent / f".{path.name}.partial"
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

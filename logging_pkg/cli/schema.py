@@ -1,4 +1,4 @@
-"""`logpipe schema`: list the declared events, show one, validate a file of events.
+"""`logpipe schema`: list the declared events, show one, validate a file of events; and the commands beside it.
 
 In: schema directories, NDJSON files. Out: text on stdout, exit 1 on an invalid line. Never: writes a file.
 """
@@ -10,11 +10,15 @@ from pathlib import Path
 
 import typer
 
+from logging_pkg.cli.schema_diff import diff
 from logging_pkg.cli.schema_directories import Directories, registry_of
+from logging_pkg.cli.schema_example import example
 from logging_pkg.schemas import Registry
 from logging_pkg.testing import StreamProblem, validate_stream
 
-app = typer.Typer(no_args_is_help=True, help="Look at the declared events; validate files of events.")
+app = typer.Typer(no_args_is_help=True, help="Live with the declared events: look at them, check files against them.")
+app.command()(diff)
+app.command()(example)
 
 
 @app.command("list")

@@ -16,10 +16,10 @@ from typing import Any
 Accepts = Callable[[Any], bool]
 
 #: What is understood here; a property with any other keyword leaves the whole schema to jsonschema-rs.
-_KEYWORDS = frozenset(
-    {"type", "enum", "minimum", "maximum", "exclusiveMinimum", "maxLength", "maxItems", "items", "description"}
-)
-_OBJECT_KEYWORDS = frozenset({"type", "properties", "required", "additionalProperties", "description"})
+_KEYWORDS = frozenset({"type", "enum", "minimum", "maximum", "exclusiveMinimum", "maxLength", "maxItems", "items"})
+_OBJECT_KEYWORDS = frozenset({"type", "properties", "required", "additionalProperties"})
+#: What asserts nothing, besides our own `x-…`.
+_ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "examples", "deprecated"})
 _BOUNDS = (("minimum", ">="), ("maximum", "<="), ("exclusiveMinimum", ">"))
 #: The types JSON values come as, and what JSON Schema calls them. A subclass is another type.
 _KINDS: Mapping[type, frozenset[str]] = {
@@ -48,7 +48,7 @@ def compile_acceptor(document: Mapping[str, Any], ask: Accepts) -> Accepts:
         ask: jsonschema-rs's verdict on it.
     """
     try:
-        return _object_acceptor({k: v for k, v in document.items() if k not in {"$schema", "$id", "title"}}, ask)
+        return _object_acceptor(document, ask)
     except _NotCompilable:
         return ask
 
@@ -135,7 +135,7 @@ class _Value:
             raise _NotCompilable
         if "enum" in schema:
             kinds = {type(value) for value in schema["enum"]}
-            if _keywords_of(schema) - {"enum", "description"} or not kinds <= {str, int, float}:
+            if _keywords_of(schema) != {"enum"} or not kinds <= {str, int, float}:
                 raise _NotCompilable
             return
         kinds = schema.get("type", ())
@@ -192,8 +192,8 @@ class _Value:
 
 
 def _keywords_of(schema: Mapping[str, Any]) -> set[str]:
-    """Its keywords; annotations of ours assert nothing."""
-    return {keyword for keyword in schema if not keyword.startswith("x-")}
+    """Its keywords that assert something."""
+    return {keyword for keyword in schema if keyword not in _ANNOTATIONS and not keyword.startswith("x-")}
 
 
 def _limit(size: str, limit: Any) -> str:

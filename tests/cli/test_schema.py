@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from logging_pkg.schemas import load_registry
-from tests.samples import sample_lines
+from logging_pkg.schemas.examples import example_lines
 
 LOGPIPE = [sys.executable, "-c", "from logging_pkg.cli import main; main()", "schema"]
 
@@ -33,7 +33,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 def good(tmp_path: Path) -> Path:
     registry = load_registry()
     path = tmp_path / "good.ndjson"
-    path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in sample_lines(registry, "process.sampled")))
+    path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in example_lines(registry, "process.sampled")))
     return path
 
 

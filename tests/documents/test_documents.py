@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from logging_pkg.conf import Settings
@@ -23,8 +24,8 @@ from logging_pkg.loki_client import Entry, LokiClient, Stream
 from logging_pkg.pipeline.generate import recording_rules
 from logging_pkg.schemas import load_registry
 from logging_pkg.schemas.conventions import parse_timestamp
+from logging_pkg.schemas.examples import example_lines
 from logging_pkg.stack import Stack
-from tests.samples import encoded, sample_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -76,7 +77,7 @@ def workspace(loki_server: Stack, tmp_path_factory: pytest.TempPathFactory) -> d
     """A folder with what the documents' commands name, and a Loki that holds the ID they show."""
     folder = tmp_path_factory.mktemp("workspace")
     registry = load_registry()
-    lines = b"".join(encoded(line) + b"\n" for line in sample_lines(registry, "process.sampled", 1))
+    lines = b"".join(orjson.dumps(line) + b"\n" for line in example_lines(registry, "process.sampled", 1))
     (folder / "events.ndjson").write_bytes(lines)
     (folder / ".logpipe" / "logs").mkdir(parents=True)
     (folder / ".logpipe" / "logs" / "documents-1.ndjson").write_bytes(lines)
@@ -86,7 +87,7 @@ def workspace(loki_server: Stack, tmp_path_factory: pytest.TempPathFactory) -> d
     (folder / "schemas" / "report.export_finished.json").write_text(readme_schema())
     for name in ("loki", "log_schemas", "vector.toml", "docs", "README.md", "grafana"):
         (folder / name).symlink_to(ROOT / name)
-    event = next(iter(sample_lines(registry, "http.request_finished", 1)))
+    event = next(iter(example_lines(registry, "http.request_finished", 1)))
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
     event |= {"correlation_id": _SHOWN_ID + "0" * 24, "timestamp": now}
     labels = {"service_name": "documents", "env": "test", "event": event["event"]}

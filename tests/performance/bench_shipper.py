@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from logging_pkg.conf import Settings
 from logging_pkg.loki_client import LokiClient, Vector
 from logging_pkg.schemas import load_registry
+from logging_pkg.schemas.examples import example_lines
 from logging_pkg.stack import Stack
 from logging_pkg.writer import Writer
-from tests.samples import sample_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def _events(count: int) -> Iterator[tuple[str, dict[str, object]]]:
     registry = load_registry()
     templates = []
     for event, varied in _EVENTS.items():
-        line = next(iter(sample_lines(registry, event, 1)))
+        line = next(iter(example_lines(registry, event, 1)))
         fields = {name: value for name, value in line.items() if name not in registry.envelope["properties"]}
         templates.append((event, fields, varied))
     for number in range(count):

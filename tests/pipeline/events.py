@@ -14,11 +14,11 @@ from typing import Any
 from logging_pkg.loki_client import Entry, LokiClient, Stream
 from logging_pkg.schemas import load_registry
 from logging_pkg.schemas.conventions import STRUCTURED_METADATA
-from tests.samples import sample_lines
+from logging_pkg.schemas.examples import example_lines
 
 REGISTRY = load_registry()
 ENV = "test"
-_BASES = {event: next(iter(sample_lines(REGISTRY, event, count=1))) for event in REGISTRY.events}
+_BASES = {event: next(iter(example_lines(REGISTRY, event, count=1))) for event in REGISTRY.events}
 _NUMBERS = itertools.count(1)
 
 

@@ -9,11 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-import typer
 import yaml
-from typer.testing import CliRunner
 
-from logging_pkg.cli.generate import generate
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.generate import RECORDING_RULES, recording_rules, rules_of
 from logging_pkg.pipeline.logql import parse
@@ -35,12 +32,6 @@ def event(registry: Registry) -> EventSchema:
 def metric(**changes: object) -> Metric:
     values = {"name": "m", "kind": "counter", "field": None, "unit": "1", "by": (), "window": None, "description": "M."}
     return Metric(**{**values, **changes})
-
-
-def run(*arguments: str):
-    application = typer.Typer()
-    application.command()(generate)
-    return CliRunner().invoke(application, arguments)
 
 
 def test_the_committed_file_is_what_the_schemas_ask_for(registry: Registry) -> None:
@@ -68,7 +59,7 @@ def test_every_metric_of_every_schema_has_its_rules(registry: Registry) -> None:
 
 
 def test_short_windows_are_looked_at_often_and_long_ones_seldom(registry: Registry) -> None:
-    """A quota's minute every 15 s, its day every 2 min, all else once a minute."""
+    """A quota's minute every 15 s, its day every 2 min, all else (an hour at most) once a minute."""
     groups = yaml.safe_load(recording_rules(registry))["groups"]
     intervals = {group["name"].rsplit(":", 1)[1]: group["interval"] for group in groups}
     assert intervals == {"1m": "15s", "5m": "1m", "1h": "1m", "25h": "2m"}
@@ -142,33 +133,3 @@ def test_two_metrics_of_one_series_are_refused(registry: Registry, event: EventS
         RuleError, match=r"records service:m:rate_5m, which http\.request_finished\.json records already"
     ):
         recording_rules(replace(registry, events={event.name: twice}))
-
-
-def test_the_command_writes_the_file_and_then_has_nothing_to_do(tmp_path: Path) -> None:
-    """Written once, up to date the second time; --check agrees."""
-    (tmp_path / "loki/rules").mkdir(parents=True)
-    assert "rules, written" in run("--root", str(tmp_path)).stdout
-    assert (tmp_path / RECORDING_RULES).read_text() == (PROJECT / RECORDING_RULES).read_text()
-    assert [path.name for path in (tmp_path / "loki").rglob("*") if path.is_file()] == ["recording.yaml"]
-    assert "up to date" in run("--root", str(tmp_path)).stdout
-    assert run("--root", str(tmp_path), "--check").exit_code == 0
-
-
-def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path) -> None:
-    """A file edited by hand: exit 1, a diff, and the file as it was."""
-    path = tmp_path / RECORDING_RULES
-    path.parent.mkdir(parents=True)
-    edited = (PROJECT / RECORDING_RULES).read_text().replace("interval: 15s", "interval: 45s")
-    path.write_text(edited)
-    result = run("--root", str(tmp_path), "--check")
-    assert result.exit_code == 1
-    assert "-    interval: 45s\n+    interval: 15s\n" in result.stdout
-    assert "run logpipe generate" in result.stderr
-    assert path.read_text() == edited
-
-
-def test_a_directory_that_is_no_project_is_one_clear_error(tmp_path: Path) -> None:
-    """Without loki/rules there is nowhere to write."""
-    result = run("--root", str(tmp_path))
-    assert isinstance(result.exception, RuleError)
-    assert "run logpipe generate in the project's directory" in str(result.exception)

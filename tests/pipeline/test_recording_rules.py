@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).parents[2]
 SERVICE = "recording-rules"
-WINDOWS_S = {"1m": 60, "5m": 300, "1h": 3_600, "25h": 90_000}
+WINDOWS_S = {"1m": 60, "5m": 300, "1h": 3600, "25h": 90_000}
 OFFSET_S = 30
 RULES = {
     rule["record"]: rule["expr"]
@@ -33,9 +33,9 @@ RULES = {
 }
 #: Values of dimensions that are no enum; null where the schema admits it.
 TEXTS = {
-    "quota_day": ["2026-11-22", "2026-11-23"],
+    "action": ["alpha", "beta_b"],
     "level": ["info", "error"],
-    "action": ["signed_in", "sync_requested"],
+    "quota_day": ["2026-11-22", "2026-11-23"],
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from logging_pkg.exceptions import SchemaError
-from logging_pkg.schemas import Registry, load_registry
+from logging_pkg.schemas import Registry, load_directory, load_registry
 
 NAME = "shop.order_placed"
 
@@ -178,6 +178,16 @@ def test_a_built_in_event_cannot_be_redeclared(tmp_path: Path) -> None:
     write(tmp_path, declaration(title="http.request_finished"), "http.request_finished")
     with pytest.raises(SchemaError, match=r'"http\.request_finished" is already declared in'):
         load_registry([tmp_path])
+
+
+def test_a_directory_can_be_loaded_alone(tmp_path: Path) -> None:
+    """Without the built-in events, with its own envelope or else the built-in one: to compare it."""
+    write(tmp_path, declaration())
+    registry = load_directory(tmp_path)
+    assert list(registry.events) == [NAME]
+    assert registry.envelope == load_registry().envelope
+    write(tmp_path, {"properties": {"tenant": {}}, "required": []}, "envelope")
+    assert list(load_directory(tmp_path).envelope["properties"]) == ["tenant"]
 
 
 def test_a_missing_directory_names_the_setting(tmp_path: Path) -> None:

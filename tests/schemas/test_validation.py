@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from logging_pkg.schemas import Registry, load_registry
-from tests.samples import sample_lines
+from logging_pkg.schemas.examples import example_lines
 
 SECRET = "hunter2@secret.example"
 #: One database's part of `queries`.
@@ -28,7 +28,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 def line(registry: Registry) -> dict[str, Any]:
-    return next(sample_lines(registry, "http.request_finished"))
+    return next(example_lines(registry, "http.request_finished"))
 
 
 def test_a_valid_line_has_no_problems(registry: Registry, line: dict[str, Any]) -> None:
@@ -101,4 +101,4 @@ def test_many_and_huge_unknown_fields_stay_cheap_and_bounded(registry: Registry,
 def test_every_sample_line_of_every_event_is_valid(registry: Registry) -> None:
     """The samples other tests build on are what the schemas say."""
     for event in registry.events:
-        assert [registry.problems(line) for line in sample_lines(registry, event)] == [[], [], [], []]
+        assert [registry.problems(line) for line in example_lines(registry, event)] == [[], [], [], []]

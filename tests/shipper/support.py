@@ -21,11 +21,14 @@ import orjson
 
 from logging_pkg.loki_client import LokiClient, Streams, Vector
 from logging_pkg.schemas import load_registry
+from logging_pkg.schemas.examples import example_lines
 from logging_pkg.shipper import RetryPolicy, Shipper, ShipperOptions
-from tests.samples import sample_lines
 
 REGISTRY = load_registry()
-_SAMPLES = {name: list(sample_lines(REGISTRY, name, 2))[1] for name in ("http.request_finished", "process.sampled")}
+_SAMPLES = {
+    name: list(example_lines(REGISTRY, name, 2, awkward=True))[1]
+    for name in ("http.request_finished", "process.sampled")
+}
 
 FAST = RetryPolicy(first_delay_s=0.05, max_delay_s=0.2, settle_s=0.3, refusal_settle_s=0.1)
 

@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from logging_pkg.schemas import load_registry
+from logging_pkg.schemas.examples import example_lines
 from logging_pkg.testing import assert_event, assert_no_event, assert_valid_stream
-from tests.samples import sample_lines
 
 EVENTS: list[dict[str, Any]] = [
     {"event": "a.b", "x": 1, "y": "one"},
@@ -63,7 +63,7 @@ def test_assert_no_event() -> None:
 def good() -> bytes:
     registry = load_registry()
     return b"".join(
-        orjson.dumps(line) + b"\n" for event in registry.events for line in sample_lines(registry, event, 1)
+        orjson.dumps(line) + b"\n" for event in registry.events for line in example_lines(registry, event, 1)
     )
 
 
@@ -129,7 +129,7 @@ def test_a_project_s_schemas_are_used(tmp_path: Path) -> None:
     )
     registry = load_registry([schemas])
     path = tmp_path / "events.ndjson"
-    path.write_bytes(orjson.dumps(next(sample_lines(registry, "shop.order_placed"))) + b"\n")
+    path.write_bytes(orjson.dumps(next(example_lines(registry, "shop.order_placed"))) + b"\n")
     assert len(assert_valid_stream(path, [schemas])) == 1
     with pytest.raises(AssertionError, match=r'unknown event "shop\.order_placed"'):
         assert_valid_stream(path)

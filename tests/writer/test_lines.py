@@ -11,7 +11,7 @@ import pytest
 from logging_pkg.context import active, start_span
 from logging_pkg.exceptions import InvalidEventError, UnknownEventError
 from logging_pkg.schemas.conventions import parse_timestamp
-from tests.samples import sample_lines
+from logging_pkg.schemas.examples import example_lines
 from tests.writer.support import MESSAGE, REGISTRY, assert_whole, memory_writer
 
 
@@ -21,7 +21,7 @@ def test_every_declared_event_comes_out_as_it_went_in(event: str) -> None:
     writer, sink = memory_writer(strict=True)
     samples = [
         {name: value for name, value in line.items() if name in REGISTRY.events[event].properties}
-        for line in sample_lines(REGISTRY, event)
+        for line in example_lines(REGISTRY, event, awkward=True)
     ]
     for fields in samples:
         writer.emit(event, fields)

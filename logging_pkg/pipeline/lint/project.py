@@ -7,7 +7,7 @@ Never: judges them; what cannot be read is kept as a Problem for the check it be
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from logging_pkg.pipeline.logql.ast import Expression
 from logging_pkg.schemas import Registry
 
 RULES_DIRECTORY = "loki/rules"
+TESTS_DIRECTORY = "loki/tests"
 DASHBOARDS_DIRECTORY = "grafana/dashboards"
 VECTOR_CONFIG = "vector.toml"
 
@@ -174,8 +175,12 @@ class Project:
     def rule_files(self) -> list[YamlFile]:
         """The files Loki's ruler reads as rules."""
         directory = self.root / RULES_DIRECTORY
-        paths = sorted(path for path in directory.glob("*") if path.suffix in (".yaml", ".yml"))
-        return [YamlFile.of(SourceFile.read(path, self.root)) for path in paths]
+        return self._read(path for path in directory.glob("*") if path.suffix in (".yaml", ".yml"))
+
+    @cached_property
+    def test_files(self) -> list[YamlFile]:
+        """The files `logpipe rules test` reads."""
+        return self._read((self.root / TESTS_DIRECTORY).rglob("*_test.y*ml"))
 
     @cached_property
     def rules(self) -> list[Rule]:
@@ -196,8 +201,7 @@ class Project:
     @cached_property
     def dashboards(self) -> list[YamlFile]:
         """Grafana's dashboards; JSON is read as YAML, which it is, for the sake of places."""
-        paths = sorted((self.root / DASHBOARDS_DIRECTORY).rglob("*.json"))
-        return [YamlFile.of(SourceFile.read(path, self.root)) for path in paths]
+        return self._read((self.root / DASHBOARDS_DIRECTORY).rglob("*.json"))
 
     @cached_property
     def documents(self) -> list[SourceFile]:
@@ -222,6 +226,9 @@ class Project:
             if dashboard.root:
                 found += [Query.of(snippet, "dashboard") for snippet in _targets(dashboard.root, is_loki=False)]
         return found
+
+    def _read(self, paths: Iterable[Path]) -> list[YamlFile]:
+        return [YamlFile.of(SourceFile.read(path, self.root)) for path in sorted(paths)]
 
 
 def _fenced(document: SourceFile) -> Iterator[Snippet]:

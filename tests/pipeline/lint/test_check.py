@@ -22,7 +22,7 @@ PROJECT = Path(__file__).parents[3]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of what the command reads."""
-    for name in ("loki/rules", "docs"):
+    for name in ("loki/rules", "loki/tests", "docs"):
         shutil.copytree(PROJECT / name, tmp_path / name)
     for name in ("vector.toml", "README.md"):
         shutil.copy(PROJECT / name, tmp_path / name)

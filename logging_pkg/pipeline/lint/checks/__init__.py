@@ -31,6 +31,7 @@ from logging_pkg.pipeline.lint.checks import (
     rules_template_variable,
     rules_unexpected_file,
     rules_unknown_series,
+    rules_untested,
     vector_events,
     vector_mapping,
 )
@@ -63,6 +64,7 @@ CHECKS: Final[dict[str, Callable[[Project], Iterable[Problem]]]] = {
         rules_template_variable,
         rules_unexpected_file,
         rules_unknown_series,
+        rules_untested,
         vector_events,
         vector_mapping,
     )

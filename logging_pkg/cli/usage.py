@@ -1,0 +1,27 @@
+"""What every command says and does alike: a wrong option, an event that is not declared.
+
+In: what the user gave. Out: one line on stderr and exit code 2. Never: a traceback.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from logging_pkg.schemas import EventSchema, Registry
+
+
+def wrong_usage(message: str) -> typer.Exit:
+    """Say what is wrong with the command line; raise what is returned, for exit code 2.
+
+    Args:
+        message: names the option, the value, what is expected and what to do.
+    """
+    typer.echo(f"logpipe: {message}", err=True)
+    return typer.Exit(2)
+
+
+def declared_event(registry: Registry, event: str) -> EventSchema:
+    """The schema of an event; ends the command when there is none, naming the nearest."""
+    if event not in registry.events:
+        raise wrong_usage(f"{registry.unknown_event(event)}; `logpipe schema list` names all")
+    return registry.events[event]

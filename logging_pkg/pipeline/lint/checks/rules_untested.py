@@ -1,0 +1,51 @@
+"""rules/untested: every rule is named by a test.
+
+In: names of rules, test files in loki/tests. Out: a problem for a rule no test names. Never: runs a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+
+from logging_pkg.pipeline.generate import RECORDING_RULES
+from logging_pkg.pipeline.lint.problem import Problem, Severity
+from logging_pkg.pipeline.lint.project import TESTS_DIRECTORY, Project
+
+ID = "rules/untested"
+
+_HINT = f"write a test in {TESTS_DIRECTORY}: docs/RULE_TESTS.md"
+
+
+def check(project: Project) -> Iterator[Problem]:
+    """A rule that no `alertname:` or `record:` of a test file names; a warning where the rules are generated."""
+    tested = {name for file in project.test_files if file.root for name in _named(file.root.node)}
+    generated = []
+    for rule in project.rules:
+        name = rule.alert or rule.record
+        if name is None or name.text in tested:
+            continue
+        if name.source.name == RECORDING_RULES:
+            generated.append(name.text)
+        else:
+            yield Problem.at(name, ID, "no test names this rule", _HINT)
+    if generated:
+        shown = ", ".join(generated[:3]) + (" …" if len(generated) > 3 else "")
+        message = f"no test names {len(generated)} of the generated rules: {shown}"
+        yield Problem.about(RECORDING_RULES, ID, message, _HINT, severity=Severity.WARNING)
+
+
+def _named(root: yaml.Node) -> Iterator[str]:
+    """The values of `alertname` and `record` in it; what an anchor names is looked at once."""
+    left, seen = [root], set[int]()
+    while left:
+        node = left.pop()
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))
+        for item in node.value:
+            key, value = item if isinstance(item, tuple) else (None, item)
+            if key is not None and isinstance(value, yaml.ScalarNode) and key.value in ("alertname", "record"):
+                yield str(value.value)
+            left.append(value)
