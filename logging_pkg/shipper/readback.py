@@ -13,8 +13,8 @@ from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.shipper.batch import group_by_stream
 from logging_pkg.shipper.checks import Shippable
 
-#: A flush is only begun by the request. Entries days old were there 0.1 s after it in a quiet Loki, and not yet after 1 s
-#: in a busy one with many streams: so they are looked for again and again before they are taken not to be stored.
+#: A flush is only begun by the request. Entries days old were there 0.1 s after it in a quiet Loki, and not yet after
+#: 1 s in a busy one with many streams: so they are looked for several times before they are taken not to be stored.
 _AFTER_FLUSH_S = (0.5, 1.5, 4.0, 10.0)
 #: One query covers events that lie closer than this, and no longer a range than that.
 _MAX_GAP_NS = 900 * 1_000_000_000
