@@ -13,10 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from logging_pkg.exceptions import RuleError
-from logging_pkg.pipeline.rules_test.model import Labels
-
-#: A label set as a key.
-LabelKey = tuple[tuple[str, str], ...]
+from logging_pkg.pipeline.rules_test.labels import LabelKey, Labels, key_of, labels_text
 
 
 @dataclass(frozen=True)
@@ -41,17 +38,6 @@ class DuplicateAlertError(RuleError):
     """Two series become one alert; Loki's ruler refuses such an evaluation, and no alert of the rule changes."""
 
 
-def key_of(labels: Labels) -> LabelKey:
-    """The label set as a key; a label without a value is none."""
-    return tuple(sorted((name, value) for name, value in labels.items() if value))
-
-
-def alert_labels(series: Labels, rule_labels: Labels) -> dict[str, str]:
-    """An alert's labels: those of the series without its name, and the rule's own above them."""
-    merged = {name: value for name, value in series.items() if name != "__name__"} | dict(rule_labels)
-    return {name: value for name, value in merged.items() if value}
-
-
 def active_alerts(steps: Sequence[Iterable[Point]], interval_ns: int, for_ns: int) -> Mapping[LabelKey, ActiveAlert]:
     """The alerts that are active at the last of a series of evaluations, which began at 0.
 
@@ -65,9 +51,8 @@ def active_alerts(steps: Sequence[Iterable[Point]], interval_ns: int, for_ns: in
         for point in points:
             key = key_of(point.labels)
             if key in found:
-                raise DuplicateAlertError(
-                    f"two series become one alert, {dict(key)}: {dict(found[key].series)} and {dict(point.series)}"
-                )
+                both = f"{labels_text(found[key].series)} and {labels_text(point.series)}"
+                raise DuplicateAlertError(f"two series become one alert, {labels_text(key)}: {both}")
             found[key] = point
         since = {key: active[key].since_ns if key in active else now_ns for key in found}
         active = {key: ActiveAlert(point, since[key], now_ns - since[key] >= for_ns) for key, point in found.items()}

@@ -5,13 +5,12 @@ In: expectations, samples and alerts. Out: the lines of a difference, none when 
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from logging_pkg.pipeline.rules_test.alerting import LabelKey, key_of
-from logging_pkg.pipeline.rules_test.model import ExpectedAlert, ExpectedSample, Labels
+from logging_pkg.pipeline.rules_test.labels import LabelKey, Labels, key_of, labels_text
+from logging_pkg.pipeline.rules_test.model import ExpectedAlert, ExpectedSample
 
 
 @dataclass(frozen=True)
@@ -79,12 +78,6 @@ def is_close(found: float, expected: float, tolerance: float) -> bool:
     if math.isnan(expected) or math.isnan(found):
         return math.isnan(expected) and math.isnan(found)
     return math.isclose(found, expected, rel_tol=0.0, abs_tol=tolerance * (abs(expected) or 1.0))
-
-
-def labels_text(labels: Mapping[str, str] | LabelKey) -> str:
-    """`{a="b", c="d"}`."""
-    pairs = labels.items() if isinstance(labels, Mapping) else labels
-    return "{" + ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(pairs)) + "}"
 
 
 def number_text(value: float) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from logging_pkg.exceptions import LokiError, RuleError
 from logging_pkg.loki_client import LokiClient, LokiStatusError, Matrix, Scalar, Vector
-from logging_pkg.pipeline.rules_test.alerting import alert_labels
-from logging_pkg.pipeline.rules_test.model import Labels, Rule
+from logging_pkg.pipeline.rules_test.labels import Labels, alert_labels
+from logging_pkg.pipeline.rules_test.model import Rule
 
 #: Evaluations in one request; Loki allows 11,000.
 _MOST_STEPS = 5_000

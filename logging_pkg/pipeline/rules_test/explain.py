@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from logging_pkg.exceptions import LokiError
 from logging_pkg.loki_client import Entry, LokiClient, Streams
 from logging_pkg.pipeline.rules_test import evaluate
-from logging_pkg.pipeline.rules_test.compare import labels_text, number_text
+from logging_pkg.pipeline.rules_test.compare import number_text
 from logging_pkg.pipeline.rules_test.expression import (
     LogWindow,
     Part,
@@ -19,6 +19,7 @@ from logging_pkg.pipeline.rules_test.expression import (
     parts_of,
     windows_of,
 )
+from logging_pkg.pipeline.rules_test.labels import labels_text
 from logging_pkg.pipeline.rules_test.model import AlertCheck, Rule
 from logging_pkg.pipeline.rules_test.run import Outcome, evaluate_rule
 from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Labels = Mapping[str, str]
+from logging_pkg.pipeline.rules_test.labels import Labels
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from logging_pkg.exceptions import RuleError
 from logging_pkg.loki_client import RuleGroup
-from logging_pkg.pipeline.rules_test.alerting import LabelKey, key_of
-from logging_pkg.pipeline.rules_test.model import Labels, Rule
+from logging_pkg.pipeline.rules_test.labels import LabelKey, Labels, key_of
+from logging_pkg.pipeline.rules_test.model import Rule
 from logging_pkg.pipeline.rules_test.ruler import document_of, loaded
 from logging_pkg.pipeline.rules_test.throwaway import ThrowawayLoki
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from logging_pkg.exceptions import LokiError, RuleError
 from logging_pkg.pipeline.rules_test import evaluate
-from logging_pkg.pipeline.rules_test.alerting import ActiveAlert, Point, active_alerts, alert_labels
+from logging_pkg.pipeline.rules_test.alerting import ActiveAlert, Point, active_alerts
 from logging_pkg.pipeline.rules_test.compare import Difference, FoundAlert, compare_alerts, compare_samples
-from logging_pkg.pipeline.rules_test.model import AlertCheck, Labels, Rule, RuleTest, SampleCheck
+from logging_pkg.pipeline.rules_test.labels import Labels, alert_labels
+from logging_pkg.pipeline.rules_test.model import AlertCheck, Rule, RuleTest, SampleCheck
 from logging_pkg.pipeline.rules_test.parallel import in_parallel
 from logging_pkg.pipeline.rules_test.rendering import Instance, Rendered, render
 from logging_pkg.pipeline.rules_test.ruler import check_rules
