@@ -7,6 +7,7 @@ Never: a number that both sides got from the same place; the ledger is kept by t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -214,6 +215,7 @@ def test_one_look_up_of_any_attempt_brings_the_whole_story(run: Run) -> None:
     assert told == {event["span_id"] for event in same_cause}
     assert retried["sync_id"] in {event["span_id"] for event in story if event["event"] == "sync.run_finished"}
     command = [sys.executable, "-m", "logging_pkg.cli", "trace", retried["api_call_id"], "--loki-url", run.loki_url]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    wide = {**os.environ, "COLUMNS": "200"}  # the table would be folded where nobody tells how wide it may be
+    shown = subprocess.run(command, env=wide, capture_output=True, text=True, timeout=60, check=True).stdout
     assert shown.count(f"google {retried['operation']}") >= 2
     assert "attempt 2" in shown
