@@ -107,11 +107,14 @@ def run(options: Options, say: Say, on_progress: OnProgress | None = None) -> No
         for line in describe(delivery):
             tell(f"alert {line}")
 
-    stop = threading.Event()
+    stopping = False
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-        raise KeyboardInterrupt
+        # Once: a second Ctrl-C that arrives while the first is being handled must not break off the handling.
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
     stack = options.stack(on_progress, deliver)
@@ -120,7 +123,7 @@ def run(options: Options, say: Say, on_progress: OnProgress | None = None) -> No
         for line in summary(stack):
             tell(line)
         while (problem := stack.failed()) is None:
-            stop.wait(_POLL_S)
+            time.sleep(_POLL_S)
         raise StackError(f"{problem}; the other servers were stopped")
     except KeyboardInterrupt:
         tell("stopping")

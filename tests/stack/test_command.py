@@ -20,7 +20,7 @@ from logging_pkg.cli import main
 from logging_pkg.exceptions import StackError
 from logging_pkg.stack.ports import free_ports
 from logging_pkg.stack.state import read_state
-from logging_pkg.stack.supervisor import ports_from_environ
+from logging_pkg.stack.supervisor import Options, ports_from_environ, run
 
 from .conftest import eventually, processes_of
 
@@ -111,6 +111,25 @@ def test_ctrl_c_in_a_terminal_stops_in_order(stack: Command) -> None:
         os.close(follower)
         os.close(leader)
     assert processes_of(stack.directory) == []
+
+
+def test_second_ctrl_c_does_not_break_off_the_first(tmp_path: Path, server_environ: dict[str, str]) -> None:
+    """However early the second comes, the stack ends as after one: told of, stopped, without an exception."""
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "alerts are delivered" in line or line == "stopping":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for key, value in server_environ.items():
+            patch.setenv(key, value)
+        run(Options(str(tmp_path / "run"), servers=("alertmanager",)), say)
+    assert said[-1] == "stopping"
+    assert said.count("stopping") == 1
+    assert processes_of(tmp_path / "run") == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_detached_stack_is_seen_and_stopped(stack: Command) -> None:
