@@ -26,6 +26,7 @@ from logging_pkg.pipeline.rules_test.report import Failure, document, failure_te
 from logging_pkg.pipeline.rules_test.run import Outcome, run_tests
 from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
 from logging_pkg.schemas import Registry
+from logging_pkg.stack.terminal import BuildDisplay
 
 app = typer.Typer(no_args_is_help=True, help="Test alert and recording rules.")
 
@@ -54,6 +55,9 @@ def run_rule_tests(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the results as JSON.")] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Tests side by side.")] = 2 * (os.cpu_count() or 2),
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Directory of the loki.yaml whose limits hold.")
+    ] = None,
     schemas: Directories = None,
 ) -> None:
     """Store the log lines of each test in a throwaway Loki and compare what the rules make of them."""
@@ -67,7 +71,7 @@ def run_rule_tests(
         _stop(error, WRONG_INPUT)
     start = time.monotonic()
     try:
-        with ThrowawayLoki(registry) as loki:
+        with BuildDisplay() as display, ThrowawayLoki(registry, config, display) as loki:
             outcomes, stored = run_tests(loki, tests, jobs)
             failures = [_failure(loki, outcome) for outcome in outcomes if not outcome.passed]
             seconds = time.monotonic() - start
