@@ -112,6 +112,13 @@ def test_lines_of_long_ago_are_seen(age_h: int, loki: ThrowawayLoki) -> None:
     assert evaluate.at(loki.client(stored.tenant), expr, stored.base_ns)[0][1] == 3
 
 
+def test_more_lines_than_one_push_takes_are_stored(loki: ThrowawayLoki) -> None:
+    """Loki refuses a push of more than its message size, however often it is tried."""
+    stored = loki.store(test_of(*[line(number, f"{number} " + "x" * 100_000) for number in range(60)]))
+    expr = 'sum(count_over_time({a="b"}[1h]))'
+    assert evaluate.at(loki.client(stored.tenant), expr, stored.base_ns + S)[0][1] == 60
+
+
 def test_order_in_the_file_is_order_in_time(loki: ThrowawayLoki) -> None:
     """The last of several lines at one time is the last."""
     stored = loki.store(test_of(*[line(0, f"v={number}") for number in (5, 3, 4)]))
