@@ -17,9 +17,9 @@ from typing import Annotated
 import typer
 
 from logging_pkg.cli.schema_directories import Directories, registry_of
-from logging_pkg.exceptions import LogpipeError, LokiError, StackError
+from logging_pkg.exceptions import LogpipeError, LokiError, RuleError, StackError
 from logging_pkg.pipeline.rules_test.explain import explain, matched_lines, reasons
-from logging_pkg.pipeline.rules_test.model import RuleTest
+from logging_pkg.pipeline.rules_test.model import Rule, RuleTest
 from logging_pkg.pipeline.rules_test.mutate import Mutant, Verdict, judge, mutants_of, table
 from logging_pkg.pipeline.rules_test.parse import find_test_files, read_tests
 from logging_pkg.pipeline.rules_test.report import Failure, document, failure_text, summary
@@ -116,14 +116,20 @@ def _failure(loki: ThrowawayLoki, outcome: Outcome) -> Failure:
 
 
 def _mutate(loki: ThrowawayLoki, stored: Sequence[StoredTest], registry: Registry, jobs: int) -> list[Verdict]:
-    mutants: dict[tuple[str, int, str, str], Mutant] = {}
+    """Judge the mutants of every alert that a test looks at; what cannot be mutated is said and left out."""
+    rules: dict[tuple[str, int], tuple[Rule, int]] = {}
     for test in stored:
-        for name in {check.alertname for check in test.test.alerts}:
+        for name in dict.fromkeys(check.alertname for check in test.test.alerts):
             for rule in test.test.rules[name]:
-                for number, mutant in enumerate(mutants_of(rule, test.test.interval_ns(rule), registry)):
-                    mutants.setdefault((rule.file, rule.line, rule.name, str(number)), mutant)
-    ordered = [mutants[key] for key in sorted(mutants, key=lambda key: (key[0], key[1], int(key[3])))]
-    return judge(loki, stored, ordered, jobs)
+                if rule.is_alert:
+                    rules.setdefault((rule.file, rule.line), (rule, test.test.interval_ns(rule)))
+    mutants: list[Mutant] = []
+    for _place, (rule, interval_ns) in sorted(rules.items()):
+        try:
+            mutants += mutants_of(rule, interval_ns, registry)
+        except RuleError as error:
+            typer.echo(f"logpipe: {error}", err=True)
+    return judge(loki, stored, mutants, jobs)
 
 
 def _explain(loki: ThrowawayLoki, outcomes: Sequence[Outcome], name: str) -> None:
