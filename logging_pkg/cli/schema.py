@@ -14,6 +14,7 @@ from logging_pkg.cli.schema_coverage import coverage
 from logging_pkg.cli.schema_diff import diff
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.schema_example import example
+from logging_pkg.cli.schema_infer import infer
 from logging_pkg.schemas import Registry
 from logging_pkg.testing import StreamProblem, validate_stream
 
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="Live with the declared events: loo
 app.command()(coverage)
 app.command()(diff)
 app.command()(example)
+app.command()(infer)
 
 
 @app.command("list")
