@@ -17,15 +17,16 @@ from typing import Annotated
 import typer
 
 from logging_pkg.cli.schema_directories import Directories, registry_of
-from logging_pkg.exceptions import LogpipeError, LokiError, StackError
+from logging_pkg.exceptions import LogpipeError, LokiError, RuleError, StackError
 from logging_pkg.pipeline.rules_test.explain import explain, matched_lines, reasons
-from logging_pkg.pipeline.rules_test.model import RuleTest
+from logging_pkg.pipeline.rules_test.model import Rule, RuleTest
 from logging_pkg.pipeline.rules_test.mutate import Mutant, Verdict, judge, mutants_of, table
 from logging_pkg.pipeline.rules_test.parse import find_test_files, read_tests
 from logging_pkg.pipeline.rules_test.report import Failure, document, failure_text, summary
 from logging_pkg.pipeline.rules_test.run import Outcome, run_tests
 from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
 from logging_pkg.schemas import Registry
+from logging_pkg.stack.terminal import BuildDisplay
 
 app = typer.Typer(no_args_is_help=True, help="Test alert and recording rules.")
 
@@ -54,6 +55,9 @@ def run_rule_tests(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write the results as JSON.")] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Tests side by side.")] = 2 * (os.cpu_count() or 2),
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Directory of the loki.yaml whose limits hold.")
+    ] = None,
     schemas: Directories = None,
 ) -> None:
     """Store the log lines of each test in a throwaway Loki and compare what the rules make of them."""
@@ -67,7 +71,7 @@ def run_rule_tests(
         _stop(error, WRONG_INPUT)
     start = time.monotonic()
     try:
-        with ThrowawayLoki(registry) as loki:
+        with BuildDisplay() as display, ThrowawayLoki(registry, config, display) as loki:
             outcomes, stored = run_tests(loki, tests, jobs)
             failures = [_failure(loki, outcome) for outcome in outcomes if not outcome.passed]
             seconds = time.monotonic() - start
@@ -112,14 +116,20 @@ def _failure(loki: ThrowawayLoki, outcome: Outcome) -> Failure:
 
 
 def _mutate(loki: ThrowawayLoki, stored: Sequence[StoredTest], registry: Registry, jobs: int) -> list[Verdict]:
-    mutants: dict[tuple[str, int, str, str], Mutant] = {}
+    """Judge the mutants of every alert that a test looks at; what cannot be mutated is said and left out."""
+    rules: dict[tuple[str, int], tuple[Rule, int]] = {}
     for test in stored:
-        for name in {check.alertname for check in test.test.alerts}:
+        for name in dict.fromkeys(check.alertname for check in test.test.alerts):
             for rule in test.test.rules[name]:
-                for number, mutant in enumerate(mutants_of(rule, test.test.interval_ns(rule), registry)):
-                    mutants.setdefault((rule.file, rule.line, rule.name, str(number)), mutant)
-    ordered = [mutants[key] for key in sorted(mutants, key=lambda key: (key[0], key[1], int(key[3])))]
-    return judge(loki, stored, ordered, jobs)
+                if rule.is_alert:
+                    rules.setdefault((rule.file, rule.line), (rule, test.test.interval_ns(rule)))
+    mutants: list[Mutant] = []
+    for _place, (rule, interval_ns) in sorted(rules.items()):
+        try:
+            mutants += mutants_of(rule, interval_ns, registry)
+        except RuleError as error:
+            typer.echo(f"logpipe: {error}", err=True)
+    return judge(loki, stored, mutants, jobs)
 
 
 def _explain(loki: ThrowawayLoki, outcomes: Sequence[Outcome], name: str) -> None:

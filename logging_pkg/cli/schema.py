@@ -10,15 +10,19 @@ from pathlib import Path
 
 import typer
 
+from logging_pkg.cli.schema_coverage import coverage
 from logging_pkg.cli.schema_diff import diff
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.schema_example import example
+from logging_pkg.cli.schema_infer import infer
 from logging_pkg.schemas import Registry
 from logging_pkg.testing import StreamProblem, validate_stream
 
 app = typer.Typer(no_args_is_help=True, help="Live with the declared events: look at them, check files against them.")
+app.command()(coverage)
 app.command()(diff)
 app.command()(example)
+app.command()(infer)
 
 
 @app.command("list")

@@ -35,9 +35,10 @@ def diff(
 ) -> None:
     """Name what changed between two versions of the schemas, whom it breaks, and whether the versions say so.
 
-    Without arguments: what is uncommitted. With one revision, what came since. With one directory, what it changes of
-    the installed package. Exit code 1: a breaking change without a raised x-schema-version, by the rules of
-    docs/SCHEMAS.md.
+    Without arguments: what is uncommitted. With one revision: what came since.
+    With one directory: what it changes of the installed package.
+    Exit code 1: a breaking change without a raised x-schema-version, by the
+    rules of docs/SCHEMAS.md.
     """
     before, after = _sources(old, new)
     registry = before.load()

@@ -111,6 +111,7 @@ class Registry:
             "properties": {**self.envelope["properties"], **schema.properties, "event": {"const": event}},
             "required": [*self.envelope["required"], *sorted(schema.required)],
             "additionalProperties": False,
+            **{name: schema.document[name] for name in ("patternProperties",) if name in schema.document},
         }
 
     def field(self, event: str, name: str) -> Mapping[str, Any] | None:

@@ -29,6 +29,7 @@ from logging_pkg.schemas import Registry
 from logging_pkg.schemas.conventions import MAX_PUSH_BYTES, STREAM_LABELS
 from logging_pkg.shipper.checks import LineChecker
 from logging_pkg.stack import Stack
+from logging_pkg.stack.gobuild import OnProgress
 
 _MICROSECOND = 1000
 #: Between the end of a test and the present, so that no query reaches into the future.
@@ -51,12 +52,19 @@ class StoredTest:
 
 
 class ThrowawayLoki:
-    """A Loki with the committed limits and several tenants, for as long as the block lasts.
+    """A Loki with the configured limits and several tenants, for as long as the block lasts.
 
     Start it in the main thread, see Stack.
+
+    Args:
+        registry: the declared events.
+        config_directory: of loki.yaml; by default as `logpipe stack` finds it.
+        on_progress: told about a build of Loki.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, config_directory: Path | None = None, on_progress: OnProgress | None = None
+    ) -> None:
         self._checker = LineChecker(registry.events)
         self._registry = registry
         self._directory = tempfile.TemporaryDirectory(prefix="logpipe-rules-test-")
@@ -68,8 +76,14 @@ class ThrowawayLoki:
         changes: dict[str, Any] = {
             "auth_enabled": True,
             "ruler": {"poll_interval": "200ms", "storage": {"local": {"directory": str(self.rules_directory)}}},
+            # What lets lines lie in the past; the project's own loki.yaml may be set for the present.
+            "ingester": {"max_chunk_age": "24h"},
+            "querier": {"query_ingesters_within": "25h"},
+            "limits_config": {"reject_old_samples": False},
         }
-        self._stack = Stack(servers=("loki",), loki_changes=changes)
+        self._stack = Stack(
+            servers=("loki",), loki_changes=changes, config_directory=config_directory, on_progress=on_progress
+        )
 
     def __enter__(self) -> Self:
         try:

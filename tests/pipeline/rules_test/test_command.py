@@ -241,3 +241,82 @@ def test_without_a_loki_the_command_ends_with_3(tmp_path: Path, monkeypatch: pyt
     code, printed = run(write(tmp_path, TESTS, RULES))
     assert code == 3
     assert "expected an executable file" in printed
+
+
+def test_a_rule_that_selects_lines_is_no_rule(tmp_path: Path) -> None:
+    """An alert and an expectation need numbers; Loki's own words say so."""
+    check = "alert_rule_test: [{alertname: A, eval_time: 1m, exp_alerts: []}]"
+    sample = "logql_expr_test: [{expr: '{a=\"b\"}', eval_time: 0m, exp_samples: []}]"
+    rules = "groups: [{name: g, rules: [{alert: A, expr: '{a=\"b\"}'}]}]"
+    code, printed = run(
+        write(tmp_path, f"rule_files: [rules.yaml]\ntests: [{{name: t, {check}, {sample}}}]", rules).name
+    )
+    assert code == 1
+    assert "the expression of a rule selects lines; expected a number of them" in printed
+    assert "Loki refuses the expression: log queries are not supported as an instant query type" in printed
+
+
+def test_explanations_stay_short(tmp_path: Path) -> None:
+    """Of many series and lines the first few are shown, and how many there are."""
+    tests = """\
+    tests:
+      - name: many
+        input_lines:
+          - {labels: {a: b}, metadata: {user: u1}, line: x, count: 4}
+          - {labels: {a: b}, metadata: {user: u2}, line: x, count: 4}
+          - {labels: {a: c}, line: x}
+          - {labels: {a: d}, line: x}
+          - {labels: {a: e}, line: x}
+          - {labels: {a: f}, line: x}
+        logql_expr_test:
+          - expr: count(sum by (a, user) (count_over_time({a=~".+"}[1m])))
+            eval_time: 0m
+            exp_samples: [{value: 6}]
+    """
+    code, printed = run(write(tmp_path, tests), "--explain", "many")
+    assert code == 0
+    assert '1 for {a="f"}, 4 for {a="b", user="u1"} and 1 more' in printed
+    assert "… 7 more" in printed
+
+
+def test_events_of_another_projects_schemas_are_known(tmp_path: Path) -> None:
+    """--schemas, as in every command; a field no text can be made for is asked for."""
+    (tmp_path / "schemas").mkdir()
+    properties = {"code": {"type": "string", "pattern": "^(?=A)A[0-9]$"}, "size": {"type": "integer", "minimum": 0}}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:log-schemas:shop.order_placed",
+        "title": "shop.order_placed",
+        "description": "An order.",
+        "type": "object",
+        "x-since": "1.0.0",
+        "x-schema-version": 1,
+        "x-level": "info",
+        "properties": {name: {**field, "description": name} for name, field in properties.items()},
+        "required": ["code", "size"],
+        "additionalProperties": False,
+    }
+    (tmp_path / "schemas/shop.order_placed.json").write_text(json.dumps(schema))
+    tests = """\
+    tests:
+      - name: orders
+        input_events:
+          - {event: shop.order_placed, fields: {code: A1, size: 3}, count: 2}
+        logql_expr_test:
+          - expr: sum by (service_name) (sum_over_time({event="shop.order_placed"} | json size="size" | unwrap size [1m]))
+            eval_time: 0m
+            exp_samples: [{labels: {service_name: web}, value: 6}]
+    """
+    assert run(write(tmp_path, tests), "--schemas", "schemas")[0] == 0
+    code, printed = run(write(tmp_path, tests.replace("code: A1, ", "")), "--schemas", "schemas")
+    assert code == 2
+    assert "expected its value under `fields`" in printed
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """Before anything else happens."""
+    path = tmp_path / "b_test.yaml"
+    path.write_bytes(b"tests: \xff")
+    assert run(path.name) == (2, "logpipe: b_test.yaml: not UTF-8; expected a YAML file\n")
+    path.write_text("tests: \x01")
+    assert "b_test.yaml: no YAML: " in run(path.name)[1]

@@ -26,11 +26,8 @@ def loki(stack_binaries: Mapping[str, object]) -> Iterator[ThrowawayLoki]:
         yield throwaway
 
 
-def test_of(*lines: RawLine) -> RuleTest:
+def holding(*lines: RawLine) -> RuleTest:
     return RuleTest("t", "a_test.yaml", 1, lines, (), (), {}, 60 * S)
-
-
-test_of.__test__ = False  # type: ignore[attr-defined]
 
 
 def line(at_ns: int, text: str = "x", **labels: str) -> RawLine:
@@ -58,7 +55,7 @@ def test_a_range_of_evaluations_is_what_each_of_them_is(
         line(chosen.randrange(0, 20 * 60 * 1000) * S // 1000, f"c={chosen.choice('xyz')} v={chosen.randrange(1000)}")
         for _ in range(200)
     ]
-    stored = loki.store(test_of(*lines))
+    stored = loki.store(holding(*lines))
     client = loki.client(stored.tenant)
     base_ns = stored.base_ns // (interval_s * S) * (interval_s * S)
     found = 0
@@ -76,7 +73,7 @@ def test_a_range_of_evaluations_is_what_each_of_them_is(
 
 def test_a_window_is_open_at_its_beginning_and_closed_at_its_end(loki: ThrowawayLoki) -> None:
     """To the nanosecond; lines at one time are all within it or all out of it."""
-    stored = loki.store(test_of(*[line(60 * S) for _ in range(600)], line(300 * S)))
+    stored = loki.store(holding(*[line(60 * S) for _ in range(600)], line(300 * S)))
     client = loki.client(stored.tenant)
 
     def counted(at_ns: int) -> float:
@@ -94,8 +91,8 @@ def test_a_window_is_open_at_its_beginning_and_closed_at_its_end(loki: Throwaway
 
 def test_no_test_sees_anothers_lines(loki: ThrowawayLoki) -> None:
     """Also with a selector that matches everything, and labels that are the same."""
-    first = loki.store(test_of(line(0), line(0), line(0)))
-    second = loki.store(test_of(line(0)))
+    first = loki.store(holding(line(0), line(0), line(0)))
+    second = loki.store(holding(line(0)))
     counts = [
         evaluate.at(loki.client(stored.tenant), 'sum(count_over_time({a=~".+"}[1h]))', stored.base_ns)[0][1]
         for stored in (first, second)
@@ -106,15 +103,22 @@ def test_no_test_sees_anothers_lines(loki: ThrowawayLoki) -> None:
 @pytest.mark.parametrize("age_h", [23, 26, 24 * 8, 24 * 30])
 def test_lines_of_long_ago_are_seen(age_h: int, loki: ThrowawayLoki) -> None:
     """Loki keeps them out of sight until they are flushed."""
-    stored = loki.store(test_of(line(-age_h * HOUR), line(-age_h * HOUR + S), line(0)))
+    stored = loki.store(holding(line(-age_h * HOUR), line(-age_h * HOUR + S), line(0)))
     loki.make_visible([stored])
     expr = f'sum(count_over_time({{a="b"}}[{age_h + 1}h]))'
     assert evaluate.at(loki.client(stored.tenant), expr, stored.base_ns)[0][1] == 3
 
 
+def test_more_lines_than_one_push_takes_are_stored(loki: ThrowawayLoki) -> None:
+    """Loki refuses a push of more than its message size, however often it is tried."""
+    stored = loki.store(holding(*[line(number, f"{number} " + "x" * 100_000) for number in range(60)]))
+    expr = 'sum(count_over_time({a="b"}[1h]))'
+    assert evaluate.at(loki.client(stored.tenant), expr, stored.base_ns + S)[0][1] == 60
+
+
 def test_order_in_the_file_is_order_in_time(loki: ThrowawayLoki) -> None:
     """The last of several lines at one time is the last."""
-    stored = loki.store(test_of(*[line(0, f"v={number}") for number in (5, 3, 4)]))
+    stored = loki.store(holding(*[line(0, f"v={number}") for number in (5, 3, 4)]))
     expr = 'last_over_time({a="b"} | logfmt | unwrap v [1m]) by (a)'
     assert evaluate.at(loki.client(stored.tenant), expr, stored.base_ns) == [({"a": "b"}, 4)]
 
