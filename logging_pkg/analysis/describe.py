@@ -5,10 +5,13 @@ In: one event. Out: text of one line, with nothing of the event left to be escap
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 _LONG = 80
+#: What a statement reads, between SELECT and FROM: the least telling part of it, and the longest.
+_READ_COLUMNS = re.compile(r"(?<=^SELECT ).{40,}?(?= FROM )")
 
 
 def label(event: Mapping[str, Any]) -> str:
@@ -47,9 +50,9 @@ def detail(event: Mapping[str, Any]) -> str:
         case "http_client.request_finished":
             return str(event["status_code"] or event["outcome"])
         case "db.n_plus_one_detected":
-            return f"{event['count']} × {event['fingerprint'][:_LONG]} at {event['caller']}"
+            return f"{event['count']} × {short_statement(event['fingerprint'])[:_LONG]} at {event['caller']}"
         case "db.slow_query_detected":
-            return f"{event['duration_ms']:.0f} ms {event['fingerprint'][:_LONG]} at {event['caller']}"
+            return f"{event['duration_ms']:.0f} ms {short_statement(event['fingerprint'])[:_LONG]} at {event['caller']}"
         case "db.high_query_count_detected":
             return f"{event['query_count']} queries, more than {event['threshold']}"
         case "http.slow_request_detected":
@@ -61,6 +64,11 @@ def detail(event: Mapping[str, Any]) -> str:
         case "log.message_recorded":
             return str(event["message"])[:_LONG]
     return _joined(event.get("error_type"), event.get("reason"), event.get("message"))[:_LONG]
+
+
+def short_statement(fingerprint: str) -> str:
+    """A statement for the eye: without the long list of columns it reads, and without quotes round names."""
+    return _READ_COLUMNS.sub("…", fingerprint).replace('"', "").replace("`", "")
 
 
 def _changes(event: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -96,12 +96,12 @@ def events_in_files(files: Sequence[Path], some_id: str) -> list[dict[str, Any]]
         readable = [_stdin_copy(stack) if file == STDIN else file for file in files]
         correlations = {
             str(event["correlation_id"])
-            for event in _events_of_files(readable)
+            for event in events_of_files(readable)
             if str(event["correlation_id"]).startswith(some_id)
             or (len(some_id) == _SPAN_ID_DIGITS and some_id in {event.get(name) for name in _UNIT_IDS})
         }
         correlation = _only_one(some_id, correlations, " in these files")
-        return [event for event in _events_of_files(readable) if event["correlation_id"] == correlation]
+        return [event for event in events_of_files(readable) if event["correlation_id"] == correlation]
 
 
 def _checked(some_id: str) -> str:
@@ -120,10 +120,16 @@ def _only_one(some_id: str, correlations: set[str], where: str) -> str:
     return correlations.pop()
 
 
-def _events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+def events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """Every line of NDJSON files that is an event of this pipeline; `-` is stdin."""
     for line in json_lines(files):
-        if line.value is not None and line.value.keys() >= _ENVELOPE_IDS:
+        if line.value is not None and is_event(line.value):
             yield line.value
+
+
+def is_event(value: Mapping[str, Any]) -> bool:
+    """Whether a JSON object has what every event of this pipeline has."""
+    return value.keys() >= _ENVELOPE_IDS
 
 
 def _stdin_copy(stack: ExitStack) -> Path:
