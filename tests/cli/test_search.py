@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from logging_pkg.loki_client import LokiClient
+from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.stack.ports import free_ports
 from tests.cli.command import LOGPIPE, logpipe
 from tests.pipeline.events import line, push
@@ -199,11 +200,12 @@ def test_tail_shows_what_is_appended_to_files(start_tail: Callable[..., Tail], t
 
 
 def test_tail_shows_what_arrives_in_loki(start_tail: Callable[..., Tail], loki: LokiClient) -> None:
-    """Each once, also what arrives some seconds late."""
+    """Each once, also what arrives behind younger ones."""
     service = f"tail-{time.time_ns()}"
     tail = start_tail("--service", service, "--loki-url", loki.url)
     events = tail.until(lambda _: True, lambda: push(loki, [request(service, time.time_ns())]))
-    late, last = request(service, time.time_ns() - 3 * _SECOND), request(service, time.time_ns(), path="/last/")
+    late = request(service, parse_timestamp(events[0]["timestamp"]) + 1000)
+    last = request(service, time.time_ns(), path="/last/")
     push(loki, [late, last])
     events += tail.until(lambda event: bool(event["path"] == "/last/"), lambda: None)
     ids = [event["event_id"] for event in events]
