@@ -1,7 +1,7 @@
-"""`logpipe generate`: the files that follow from the schemas.
+"""`logpipe generate`: the files that follow from the schemas, rules and runbooks.
 
-In: schema directories. Out: loki/rules/recording.yaml, docs/EVENTS.md and docs/METRICS.md, or with --check the
-differences to them and exit 1. Never: another file.
+In: schema directories, the project. Out: loki/rules/recording.yaml, docs/EVENTS.md, docs/METRICS.md and, where there is
+that directory, grafana/dashboards/; or with --check the differences to them and exit 1. Never: another file.
 """
 
 from __future__ import annotations
@@ -26,16 +26,23 @@ def generate(
     root: Annotated[Path, typer.Option("--root", help="The project: where loki/rules/ and docs/ are.")] = Path(),
     schemas: Directories = None,
 ) -> None:
-    """Write what follows from the schemas: recording rules, docs/EVENTS.md and docs/METRICS.md."""
-    files = generated_files(registry_of(schemas))
+    """Write what follows from the schemas: recording rules, docs/EVENTS.md, docs/METRICS.md and Grafana dashboards."""
+    registry = registry_of(schemas)
     if not (root / RECORDING_RULES).parent.is_dir():
         raise RuleError(
             f"{root / RECORDING_RULES}: No such file or directory; run logpipe generate in the project's directory"
         )
+    try:
+        made = generated_files(registry, root)
+    except OSError as error:
+        raise RuleError(f"{error.filename}: {error.strerror}; run logpipe generate in the project's directory") from error
+    files = made.texts
     stale = [name for name, expected in files.items() if _is_stale(root / name, name, expected, check=check)]
     if check and stale:
         typer.echo(f"{', '.join(stale)}: out of date: run logpipe generate, and commit what it writes", err=True)
         raise typer.Exit(1)
+    for sentence in made.left_out:
+        typer.echo(f"left out: {sentence}", err=True)
     for name in files:
         typer.echo(f"{name}: {'written' if name in stale else 'up to date'}")
 

@@ -1,0 +1,168 @@
+"""Write every dashboard.
+
+In: a registry, a RuleBook, the texts of runbooks. Out: file names and texts, and what had to be left out.
+Never: reads or writes a file; the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import yaml
+
+from logging_pkg.exceptions import RuleError
+from logging_pkg.pipeline.dashboards.catalogue import CATALOGUE
+from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID, runbook_number
+from logging_pkg.pipeline.dashboards.grafana import dashboard_json
+from logging_pkg.pipeline.dashboards.model import Dashboard, MetricPanel, Panel, Row
+from logging_pkg.pipeline.dashboards.resolve import resolve
+from logging_pkg.pipeline.dashboards.rule_book import RuleBook
+from logging_pkg.pipeline.generate import recording_rules, rules_of
+from logging_pkg.schemas import Registry
+
+DASHBOARDS_DIRECTORY: Final = "grafana/dashboards"
+#: Recorded series in PromQL: level:metric:operation.
+SERIES: Final = re.compile(r"(?<![\w:/])[a-z][a-z0-9_]*:[a-z][a-z0-9_]*:[a-z][a-z0-9_]*(?![\w:])")
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboards:
+    """What was written.
+
+    Attributes:
+        files: path within the project -> JSON text.
+        left_out: a sentence for each panel whose series nobody records.
+    """
+
+    files: Mapping[str, str]
+    left_out: tuple[str, ...]
+
+
+def dashboards(registry: Registry, rules: RuleBook, runbooks: Mapping[str, str]) -> Dashboards:
+    """Every dashboard of the catalogue, one of all other metrics, and one of the runbooks.
+
+    Args:
+        registry: whose metrics are shown.
+        rules: alert rules, and series that rules written by hand record.
+        runbooks: Markdown by alert name.
+
+    Raises:
+        RuleError: two dashboards or two panels of one have the same name.
+    """
+    recorded = _recorded(registry) | set(rules.recorded)
+    files: dict[str, str] = {}
+    left_out: list[str] = []
+    for dashboard in (*CATALOGUE, *_others(registry), *_runbooks(runbooks)):
+        rows = []
+        for row in dashboard.rows:
+            panels, missing = _shown(dashboard, row, registry, recorded)
+            left_out += missing
+            if panels:
+                rows.append((row.title, panels))
+        _require_unique(dashboard, rows)
+        path = f"{DASHBOARDS_DIRECTORY}/{dashboard.uid}.json"
+        if path in files:
+            raise RuleError(f"{path}: two dashboards have the uid {dashboard.uid}; rename one")
+        text = json.dumps(dashboard_json(dashboard, rows, rules), indent=2, ensure_ascii=False)
+        files[path] = text + "\n"
+    return Dashboards(files, tuple(left_out))
+
+
+def _shown(
+    dashboard: Dashboard, row: Row, registry: Registry, recorded: set[str]
+) -> tuple[list[Panel], list[str]]:
+    """The panels of a row that have something to read, and sentences about the others."""
+    panels, left_out = [], []
+    for entry in row.panels:
+        try:
+            panel = (
+                resolve(entry, registry, [variable.name for variable in dashboard.variables])
+                if isinstance(entry, MetricPanel)
+                else entry
+            )
+        except RuleError as error:
+            left_out.append(f'{dashboard.title}, "{_name(entry)}": {error}')
+            continue
+        unknown = sorted({name for query in panel.queries for name in SERIES.findall(query.expr)} - recorded)
+        if panel.source == "prometheus" and unknown:
+            left_out.append(f'{dashboard.title}, "{panel.title}": no rule records {", ".join(unknown)}')
+        else:
+            panels.append(panel)
+    return panels, left_out
+
+
+def _name(entry: Panel | MetricPanel) -> str:
+    return entry.title or (entry.metric if isinstance(entry, MetricPanel) else "")
+
+
+def _recorded(registry: Registry) -> set[str]:
+    document = yaml.safe_load(recording_rules(registry)) or {}
+    return {rule["record"] for group in document.get("groups") or [] for rule in group["rules"]}
+
+
+def _others(registry: Registry) -> Iterator[Dashboard]:
+    """Every metric that no panel of the catalogue reads: a new one is on a dashboard without anybody's doing."""
+    entries = [entry for dashboard in CATALOGUE for row in dashboard.rows for entry in row.panels]
+    named = {(entry.event, entry.metric) for entry in entries if isinstance(entry, MetricPanel)}
+    queries = [query.expr for entry in entries if isinstance(entry, Panel) for query in entry.queries]
+    read = {name for expr in queries for name in SERIES.findall(expr)}
+    rows = []
+    for name, event in sorted(registry.events.items()):
+        others = [
+            MetricPanel(name, metric.name)
+            for metric in event.metrics
+            if (name, metric.name) not in named and not {rule.record for rule in rules_of(event, metric)} & read
+        ]
+        if others:
+            rows.append(Row(name, tuple(others)))
+    if rows:
+        yield Dashboard(
+            uid="metrics",
+            title="Other metrics",
+            description="Metrics of the schemas (x-metrics) that no other dashboard shows, by event.",
+            rows=tuple(rows),
+        )
+
+
+def _runbooks(runbooks: Mapping[str, str]) -> Iterator[Dashboard]:
+    if not runbooks:
+        return
+    panels = tuple(
+        Panel(
+            title=name,
+            description=f"What to do when {name} fires; docs/runbooks/{name}.md.",
+            kind="text",
+            content=_without_title(text),
+            number=runbook_number(name),
+        )
+        for name, text in sorted(runbooks.items())
+    )
+    yield Dashboard(
+        uid=RUNBOOKS_UID,
+        title="Runbooks",
+        description="What each alert means, whom it hurts, how to find the reason, what to do.",
+        rows=(Row("", panels),),
+        has_services=False,
+        is_live=False,
+    )
+
+
+def _without_title(text: str) -> str:
+    """A panel has a title of its own; a dollar would be taken for a variable of the dashboard."""
+    first, _, rest = text.partition("\n")
+    return (rest.lstrip("\n") if first.startswith("# ") else text).replace("${", "$ {")
+
+
+def _require_unique(dashboard: Dashboard, rows: Iterable[tuple[str, Sequence[Panel]]]) -> None:
+    panels = [panel for _title, of_row in rows for panel in of_row]
+    for what, values in (
+        ("title", [panel.title for panel in panels]),
+        ("number", [panel.number for panel in panels if panel.number]),
+    ):
+        twice = {value for value in values if values.count(value) > 1}
+        if twice:
+            raise RuleError(f"dashboard {dashboard.uid}: panels with the same {what}: {sorted(twice)}; rename one")

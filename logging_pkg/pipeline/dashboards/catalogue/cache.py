@@ -1,0 +1,80 @@
+"""Cache: does it help, is it full, did warming pay.
+
+In: nothing. Out: CACHE. Never: a key.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
+
+_USAGE: Final = "cache.usage_reported"
+_WARM: Final = "cache.warm_finished"
+_HITS: Final = f"alias:cache_hits:sum_5m{{{CHOSEN}}}"
+_MISSES: Final = f"alias:cache_misses:sum_5m{{{CHOSEN}}}"
+_ROUTE_HITS: Final = f"route:http_cache_hits:sum_5m{{{CHOSEN}}}"
+_ROUTE_MISSES: Final = f"route:http_cache_misses:sum_5m{{{CHOSEN}}}"
+_NOTHING: Final = "No cache was used"
+_NOT_WARMED: Final = "No warming run"
+
+CACHE: Final = Dashboard(
+    uid="cache",
+    title="Cache",
+    description="Does the cache help, for which routes, is it full, and did warming it pay.",
+    rows=(
+        Row(
+            "Hits",
+            (
+                Panel(
+                    "Hit rate, by cache",
+                    "Share of keys asked for that were found, over 5 minutes.",
+                    (Query(f"sum by (alias) ({_HITS}) / (sum by (alias) ({_HITS}) + sum by (alias) ({_MISSES}))", "{{alias}}"),),
+                    unit="percentunit",
+                    logs=f'{{event="{_USAGE}", {CHOSEN}}}',
+                    alerts=("CacheHitRateFell",),
+                    has_limit=False,
+                    empty=_NOTHING,
+                ),
+                Panel(
+                    "Hit rate, by route",
+                    "The same for what requests asked for; a route below the others asks for keys nobody keeps.",
+                    (
+                        Query(
+                            f"sum by (route) ({_ROUTE_HITS}) "
+                            f"/ (sum by (route) ({_ROUTE_HITS}) + sum by (route) ({_ROUTE_MISSES}) > 0)",
+                            "{{route}}",
+                        ),
+                    ),
+                    unit="percentunit",
+                    logs=f'{{event="http.request_finished", {CHOSEN}}} '
+                    '| json route="route", cache_miss_count="cache_miss_count" | cache_miss_count > 0',
+                    empty=_NOTHING,
+                ),
+                MetricPanel(_USAGE, "cache_hits", empty=_NOTHING, width=8),
+                MetricPanel(_USAGE, "cache_misses", empty=_NOTHING, width=8),
+                MetricPanel(_USAGE, "cache_time", empty=_NOTHING, width=8),
+                MetricPanel("http.request_finished", "http_cache_time", width=8),
+                MetricPanel("http.request_finished", "http_cache_hits", width=8),
+                MetricPanel("http.request_finished", "http_cache_misses", width=8),
+            ),
+        ),
+        Row(
+            "Size",
+            (
+                MetricPanel(_USAGE, "cache_size", empty="No cache tells its size"),
+                MetricPanel(_USAGE, "cache_keys", empty="No cache tells its number of keys"),
+            ),
+        ),
+        Row(
+            "Warming",
+            (
+                MetricPanel(_WARM, "cache_warm_success_ratio", empty=_NOT_WARMED),
+                MetricPanel(_WARM, "cache_warm_runs", empty=_NOT_WARMED, is_stacked=True),
+                MetricPanel(_WARM, "cache_keys_warmed", empty=_NOT_WARMED, width=8),
+                MetricPanel("cache.warmed_keys_read", "cache_warmed_keys_read", empty="No warmed key was read", width=8),
+                MetricPanel(_WARM, "cache_warm_duration", empty=_NOT_WARMED, only=("p95",), width=8),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,103 @@
+"""Database: too many queries, slow ones, and what would help.
+
+In: nothing. Out: DATABASE. Never: SQL with values; events hold fingerprints.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from logging_pkg.pipeline.dashboards.catalogue.requests import ROUTE_VARIABLE
+from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
+
+_N_PLUS_ONES: Final = f'{{event="db.n_plus_one_detected", {CHOSEN}}}'
+_SLOW: Final = f'{{event="db.slow_query_detected", {CHOSEN}}}'
+_EXPLAINED: Final = f'{{event="db.query_explained", {CHOSEN}}}'
+
+DATABASE: Final = Dashboard(
+    uid="database",
+    title="Database",
+    description="Which route asks the database too often or too slowly, from which line of code, and whether an index helps.",
+    variables=(ROUTE_VARIABLE,),
+    rows=(
+        Row(
+            "Queries of requests",
+            (
+                MetricPanel(
+                    "http.request_finished",
+                    "http_queries_per_request",
+                    ("ManyQueriesPerRequest",),
+                    description="Mean over 5 minutes. A page that grows with its data is an N+1; the target is 5.",
+                ),
+                MetricPanel(
+                    "db.high_query_count_detected",
+                    "db_high_query_counts",
+                    ("HighQueryCounts",),
+                    has_limit=False,
+                    empty="No request was over the query count threshold",
+                ),
+                MetricPanel("db.n_plus_one_detected", "db_n_plus_ones", ("NPlusOne",), has_limit=False, empty="No N+1 found"),
+                MetricPanel("db.slow_query_detected", "db_slow_queries", ("SlowQueries",), has_limit=False, empty="No query was slow"),
+            ),
+        ),
+        Row(
+            "Where in the code",
+            (
+                Panel(
+                    "N+1, the 20 most frequent",
+                    "Line of code, route and query shape, counted over the time range.",
+                    (
+                        Query(
+                            "topk(20, sum by (route, caller, fingerprint) (count_over_time("
+                            f'{_N_PLUS_ONES} | json route="route", caller="caller", fingerprint="fingerprint" '
+                            '| route=~"$route" [$__range])))',
+                            "findings",
+                        ),
+                    ),
+                    kind="table",
+                    source="loki",
+                    logs=f'{_N_PLUS_ONES} | json route="route" | route=~"$route"',
+                    alerts=("NPlusOne",),
+                    has_limit=False,
+                    empty="No N+1 found in this time range",
+                ),
+                Panel(
+                    "Slow queries, the 20 that took most time",
+                    "Line of code, route and query shape; time of all slow runs in the time range together.",
+                    (
+                        Query(
+                            "topk(20, sum by (route, caller, fingerprint) (sum_over_time("
+                            f'{_SLOW} | json route="route", caller="caller", fingerprint="fingerprint", '
+                            'duration_ms="duration_ms" | route=~"$route" | unwrap duration_ms | __error__="" [$__range])))',
+                            "time",
+                        ),
+                    ),
+                    kind="table",
+                    source="loki",
+                    unit="ms",
+                    logs=f'{_SLOW} | json route="route" | route=~"$route"',
+                    alerts=("SlowQueries",),
+                    has_limit=False,
+                    empty="No query was slow in this time range",
+                ),
+            ),
+        ),
+        Row(
+            "Plans of slow queries",
+            (
+                MetricPanel("db.query_explained", "db_missing_indexes_explained", empty="No plan asks for an index"),
+                MetricPanel("db.query_explained", "db_full_scans_explained", empty="No plan reads a whole large table"),
+                MetricPanel("db.query_explained", "db_queries_explained", width=24, empty="No plan was asked for"),
+                Panel(
+                    "Plans",
+                    "Findings and plan of each slow SELECT that was explained. Newest first.",
+                    (Query(f'{_EXPLAINED} | json route="route" | route=~"$route"'),),
+                    kind="logs",
+                    source="loki",
+                    logs=f'{_EXPLAINED} | json route="route" | route=~"$route"',
+                    empty="No plan was asked for in this time range",
+                ),
+            ),
+        ),
+    ),
+)

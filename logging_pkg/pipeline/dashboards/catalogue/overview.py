@@ -1,0 +1,168 @@
+"""Overview: is anything wrong, and where.
+
+In: nothing. Out: OVERVIEW. Never: details; each panel's dashboard has those.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
+
+_RATE: Final = f"route_method_status_class:http_requests:rate_5m{{{CHOSEN}}}"
+_REQUESTS: Final = f'{{event="http.request_finished", {CHOSEN}}}'
+#: Shares by route, weighted by the requests of each route: the share of all requests.
+_ROUTE_RATE: Final = f"sum by (service_name, env, route) ({_RATE})"
+_ON_ROUTE: Final = "on (service_name, env, route)"
+
+
+def _of_all(share: str) -> str:
+    return f"sum({share}{{{CHOSEN}}} * {_ON_ROUTE} {_ROUTE_RATE}) / sum({_RATE})"
+
+
+OVERVIEW: Final = Dashboard(
+    uid="overview",
+    title="Overview",
+    description="Start here: is anything wrong now, since when, and which dashboard goes on from there.",
+    time_from="now-3h",
+    rows=(
+        Row(
+            "Now",
+            (
+                Panel(
+                    "Alerts firing",
+                    "Alert rules whose condition holds. 0 also when the ruler is down: see Pipeline health.",
+                    (Query(f'sum(ALERTS{{alertstate="firing", {CHOSEN}}}) or vector(0)'),),
+                    kind="stat",
+                ),
+                Panel(
+                    "Requests per second",
+                    "All requests, over 5 minutes.",
+                    (Query(f"sum({_RATE})"),),
+                    kind="stat",
+                    unit="reqps",
+                    logs=_REQUESTS,
+                    empty="No requests",
+                ),
+                Panel(
+                    "Requests that fail",
+                    "Share of requests that ended in a server error, over 5 minutes.",
+                    (Query(_of_all("route:http_error_ratio:avg_5m")),),
+                    kind="stat",
+                    unit="percentunit",
+                    logs=f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1',
+                    alerts=("HighErrorRate",),
+                    empty="No requests",
+                ),
+                Panel(
+                    "Slowest route, p95",
+                    "Response time that 5 of 100 requests to the slowest route exceed, over 5 minutes.",
+                    (Query(f"max(route:http_response_time_ms:p95_5m{{{CHOSEN}}})"),),
+                    kind="stat",
+                    unit="ms",
+                    logs=f'{_REQUESTS} | json route="route", is_slow="is_slow" | is_slow = 1',
+                    alerts=("SlowRoute",),
+                    empty="No requests",
+                ),
+                Panel(
+                    "Syncs that succeed",
+                    "The lower of the shares of calendar list syncs and event syncs that succeeded, over 5 minutes.",
+                    (Query(f"min(resource:sync_success_ratio:avg_5m{{{CHOSEN}}})"),),
+                    kind="stat",
+                    unit="percentunit",
+                    logs=f'{{event="sync.run_finished", {CHOSEN}}} | json outcome="outcome" | outcome="failed"',
+                    alerts=("SyncFailing",),
+                    empty="No syncs",
+                ),
+                Panel(
+                    "Processes reporting",
+                    "Heartbeats per 15 seconds, which is one per process. It falls before AppDown fires.",
+                    (Query(f"sum(service:process_heartbeats:rate_5m{{{CHOSEN}}}) * 15"),),
+                    kind="stat",
+                    unit="short",
+                    logs=f'{{event="process.sampled", {CHOSEN}}}',
+                    alerts=("AppDown",),
+                    has_limit=False,
+                    empty="No process reports: down, or its logs do not arrive",
+                ),
+            ),
+        ),
+        Row(
+            "Alerts",
+            (
+                Panel(
+                    "Alerts, pending and firing",
+                    "One row per alert. The runbook of each is on the dashboard Runbooks, under its name.",
+                    (
+                        Query(
+                            "sum by (alertname, alertstate, severity, service_name, env, route, project, shipper) "
+                            f"(ALERTS{{{CHOSEN}}})",
+                            "series",
+                        ),
+                    ),
+                    kind="table",
+                    width=24,
+                    empty="No alert is pending or firing",
+                ),
+            ),
+        ),
+        Row(
+            "Requests",
+            (
+                Panel(
+                    "Requests per second, by status",
+                    "By class of status code, over 5 minutes. 5xx is what users see as broken.",
+                    (Query(f"sum by (status_class) ({_RATE})", "{{status_class}}"),),
+                    unit="reqps",
+                    logs=f'{_REQUESTS} | json route="route", status_class="status_class"',
+                    is_stacked=True,
+                    empty="No requests",
+                ),
+                MetricPanel("http.request_finished", "http_response_time", ("SlowRoute",), only=("p95",)),
+                Panel(
+                    "Share of requests that fail, by service",
+                    "Server errors of all requests, over 5 minutes. The target is 1 %.",
+                    (
+                        Query(
+                            f"sum by (service_name) (route:http_error_ratio:avg_5m{{{CHOSEN}}} * {_ON_ROUTE} {_ROUTE_RATE})"
+                            f" / sum by (service_name) ({_RATE})",
+                            "{{service_name}}",
+                        ),
+                    ),
+                    unit="percentunit",
+                    logs=f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1',
+                    alerts=("HighErrorRate",),
+                    empty="No requests",
+                ),
+                Panel(
+                    "Apdex, by service",
+                    "1: all are content; below 0.85 many wait. Of a request 1, 0.5 or 0 by its response time.",
+                    (
+                        Query(
+                            f"sum by (service_name) (route:http_apdex_ratio:avg_5m{{{CHOSEN}}} * {_ON_ROUTE} {_ROUTE_RATE})"
+                            f" / sum by (service_name) ({_RATE})",
+                            "{{service_name}}",
+                        ),
+                    ),
+                    unit="percentunit",
+                    logs=f'{_REQUESTS} | json route="route", apdex="apdex" | apdex < 1',
+                    empty="No requests",
+                ),
+            ),
+        ),
+        Row(
+            "Errors and warnings",
+            (
+                Panel(
+                    "Newest errors",
+                    "Lines of level error and critical of every event. Open one: its correlation_id leads to its timeline.",
+                    (Query(f'{{event=~".+", {CHOSEN}}} | level=~"error|critical"'),),
+                    kind="logs",
+                    source="loki",
+                    logs=f'{{event=~".+", {CHOSEN}}} | level=~"error|critical"',
+                    empty="No errors in this time range",
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,139 @@
+"""Pipeline health: are the numbers of every other dashboard whole.
+
+In: nothing. Out: PIPELINE_HEALTH. Never: the application's own state.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
+
+_STATUS: Final = "shipper.status_reported"
+_SHIPPER: Final = f'{{event="{_STATUS}", {CHOSEN}}}'
+_SAMPLES: Final = f'{{event="process.sampled", {CHOSEN}}}'
+
+
+def _summed(field: str) -> str:
+    """Of a shipper's reports, each about its own period."""
+    return (
+        f'sum by (shipper) (sum_over_time({_SHIPPER} | json shipper="shipper", {field}="{field}" '
+        f'| unwrap {field} | __error__="" [5m]))'
+    )
+
+
+PIPELINE_HEALTH: Final = Dashboard(
+    uid="pipeline",
+    title="Pipeline health",
+    description="Are the numbers of the other dashboards whole: does everything arrive, in time, once, and are rules computed.",
+    time_from="now-3h",
+    rows=(
+        Row(
+            "Arriving",
+            (
+                MetricPanel(_STATUS, "shipper_lag", ("ShipperBehind",)),
+                Panel(
+                    "Events shipped, in 5 minutes",
+                    "What shippers say they pushed. Far above the events written means that some are sent twice.",
+                    (Query(_summed("pushed_count"), "{{shipper}}"),),
+                    source="loki",
+                    logs=_SHIPPER,
+                    empty="No shipper reports",
+                ),
+                Panel(
+                    "Backlog",
+                    "Bytes in log files that are not shipped yet; the largest in 5 minutes.",
+                    (
+                        Query(
+                            f'max_over_time({_SHIPPER} | json shipper="shipper", backlog_bytes="backlog_bytes" '
+                            '| unwrap backlog_bytes | __error__="" [5m]) by (shipper)',
+                            "{{shipper}}",
+                        ),
+                    ),
+                    source="loki",
+                    unit="bytes",
+                    logs=_SHIPPER,
+                    alerts=("ShipperBehind",),
+                    has_limit=False,
+                    empty="No shipper reports",
+                ),
+                Panel(
+                    "Pushes that failed, in 5 minutes",
+                    "Loki refused or did not answer. They are tried again: a few do no harm.",
+                    (Query(_summed("push_error_count"), "{{shipper}}"),),
+                    source="loki",
+                    logs=f'{_SHIPPER} | json push_error_count="push_error_count" | push_error_count > 0',
+                    alerts=("ShipperBehind",),
+                    has_limit=False,
+                    empty="No shipper reports",
+                ),
+            ),
+        ),
+        Row(
+            "Lost or refused",
+            (
+                MetricPanel(_STATUS, "shipper_dead_letters", ("EventsDeadLettered",)),
+                MetricPanel(
+                    "logging.event_rejected", "logging_rejected_events", ("EventsRejected",), has_limit=False,
+                    empty="No event broke its schema",
+                ),
+                MetricPanel(
+                    "logging.file_deleted", "logging_lost_events", ("EventsLost",), empty="No log file was deleted"
+                ),
+                Panel(
+                    "Events a process could not write",
+                    "Since each process started; the most of any process. A full disk, usually.",
+                    (
+                        Query(
+                            f'max_over_time({_SAMPLES} | json failed_count="failed_count" '
+                            '| unwrap failed_count | __error__="" [5m]) by (service_name)',
+                            "{{service_name}}",
+                        ),
+                    ),
+                    source="loki",
+                    logs=f'{_SAMPLES} | json failed_count="failed_count" | failed_count > 0',
+                    alerts=("EventsLost",),
+                    empty="No process reports",
+                ),
+            ),
+        ),
+        Row(
+            "Volume and rules",
+            (
+                Panel(
+                    "Lines stored per second, by event",
+                    "What fills the store: 10 events with most lines.",
+                    (Query(f'topk(10, sum by (event) (rate({{event=~".+", {CHOSEN}}} [5m])))', "{{event}}"),),
+                    source="loki",
+                    unit="cps",
+                    logs=f'{{event=~".+", {CHOSEN}}}',
+                    is_stacked=True,
+                ),
+                Panel(
+                    "Recorded series that arrive",
+                    "Series the ruler wrote within 5 minutes. A fall to 0 means that the ruler or Prometheus is down.",
+                    (Query('count({__name__=~".+:.+:.+"})', "series"),),
+                    empty="No recorded series: the ruler or Prometheus is down",
+                ),
+                MetricPanel("log.message_recorded", "log_messages", is_stacked=True),
+                MetricPanel("process.sampled", "process_heartbeats", ("AppDown",), has_limit=False),
+            ),
+        ),
+        Row(
+            "The lines",
+            (
+                Panel(
+                    "Events that broke their schema or were lost",
+                    "Newest first: which event, which field, how many.",
+                    (Query(f'{{event=~"logging.event_rejected|logging.file_deleted", {CHOSEN}}}'),),
+                    kind="logs",
+                    source="loki",
+                    logs=f'{{event=~"logging.event_rejected|logging.file_deleted", {CHOSEN}}}',
+                    alerts=("EventsRejected", "EventsLost"),
+                    has_limit=False,
+                    empty="No event broke its schema, and none was lost",
+                ),
+            ),
+        ),
+    ),
+)

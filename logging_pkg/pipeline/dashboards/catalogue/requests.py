@@ -1,0 +1,125 @@
+"""Requests: which route is slow, failing or stuck, and why.
+
+In: nothing. Out: REQUESTS. Never: what the database does below (Database has that).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row, Variable
+
+_ROUTE: Final = f'{CHOSEN}, route=~"$route"'
+_REQUESTS: Final = f'{{event="http.request_finished", {CHOSEN}}} | json route="route"'
+#: Also what other dashboards with a choice of routes use.
+ROUTE_VARIABLE: Final = Variable(
+    "route",
+    "label_values(route_method_status_class:http_requests:rate_5m"
+    '{service_name=~"$service_name", env=~"$env"}, route)',
+    description="Routes as the URL configuration writes them",
+)
+
+REQUESTS: Final = Dashboard(
+    uid="requests",
+    title="Requests",
+    description="Which route is slow, failing or stuck, since when, and the requests behind it.",
+    variables=(ROUTE_VARIABLE,),
+    rows=(
+        Row(
+            "Routes",
+            (
+                Panel(
+                    "Routes now",
+                    "Each route's last 5 minutes. Sort by a column to find the worst.",
+                    (
+                        Query(f"sum by (route) (route_method_status_class:http_requests:rate_5m{{{_ROUTE}}})", "rate", "reqps"),
+                        Query(f"max by (route) (route:http_response_time_ms:p50_5m{{{_ROUTE}}})", "p50", "ms"),
+                        Query(f"max by (route) (route:http_response_time_ms:p95_5m{{{_ROUTE}}})", "p95", "ms"),
+                        Query(f"max by (route) (route:http_response_time_ms:p99_5m{{{_ROUTE}}})", "p99", "ms"),
+                        Query(f"max by (route) (route:http_error_ratio:avg_5m{{{_ROUTE}}})", "errors", "percentunit"),
+                        Query(f"max by (route) (route:http_queries_per_request:avg_5m{{{_ROUTE}}})", "queries", "short"),
+                        Query(f"min by (route) (route:http_apdex_ratio:avg_5m{{{_ROUTE}}})", "apdex", "percentunit"),
+                    ),
+                    kind="table",
+                    width=24,
+                    logs=f'{_REQUESTS} | route=~"$route"',
+                    alerts=("SlowRoute",),
+                    has_limit=False,
+                    empty="No requests",
+                ),
+            ),
+        ),
+        Row(
+            "Traffic and errors",
+            (
+                Panel(
+                    "Requests per second, by route",
+                    "All methods and status codes, over 5 minutes.",
+                    (
+                        Query(
+                            f"sum by (route) (route_method_status_class:http_requests:rate_5m{{{_ROUTE}}})", "{{route}}"
+                        ),
+                    ),
+                    unit="reqps",
+                    logs=f'{_REQUESTS} | route=~"$route"',
+                    empty="No requests",
+                ),
+                MetricPanel("http.request_finished", "http_error_ratio", ("HighErrorRate",)),
+                Panel(
+                    "Requests per second, by method and status",
+                    "4xx are the callers' mistakes, 5xx the application's.",
+                    (
+                        Query(
+                            "sum by (method, status_class) "
+                            f"(route_method_status_class:http_requests:rate_5m{{{_ROUTE}}})",
+                            "{{method}} {{status_class}}",
+                        ),
+                    ),
+                    unit="reqps",
+                    logs=f'{_REQUESTS}, method="method", status_class="status_class" | route=~"$route"',
+                    is_stacked=True,
+                    empty="No requests",
+                ),
+                MetricPanel("http.request_finished", "http_apdex"),
+            ),
+        ),
+        Row(
+            "Response time",
+            (
+                MetricPanel("http.request_finished", "http_response_time", ("SlowRoute",), only=("p95",)),
+                MetricPanel("http.request_finished", "http_response_time", only=("p50", "p99")),
+                MetricPanel(
+                    "http.slow_request_detected",
+                    "http_slow_requests",
+                    ("SlowRoute",),
+                    has_limit=False,
+                    empty="No request was over the slow threshold",
+                ),
+                MetricPanel("http.request_stuck", "http_stuck_requests", empty="No request was stuck"),
+                MetricPanel(
+                    "http.orphaned_work_detected", "http_orphaned_work", empty="No request left work behind", width=24
+                ),
+            ),
+        ),
+        Row(
+            "The requests",
+            (
+                Panel(
+                    "Requests that failed or were slow",
+                    "Newest first. Open a line for its correlation_id, which leads to everything it set off.",
+                    (
+                        Query(
+                            f'{_REQUESTS}, is_error="is_error", is_slow="is_slow" | route=~"$route" '
+                            "| is_error = 1 or is_slow = 1"
+                        ),
+                    ),
+                    kind="logs",
+                    source="loki",
+                    logs=f'{_REQUESTS}, is_error="is_error", is_slow="is_slow" | route=~"$route" '
+                    "| is_error = 1 or is_slow = 1",
+                    empty="No request failed or was slow in this time range",
+                ),
+            ),
+        ),
+    ),
+)

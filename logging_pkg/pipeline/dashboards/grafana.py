@@ -1,0 +1,157 @@
+"""Dashboards as Grafana's classic JSON, which every version reads.
+
+In: a Dashboard of Panels, a RuleBook. Out: JSON as Python values. Never: text, files.
+
+The shapes are those of the npm package @grafana/schema; tests/pipeline/dashboards/types checks them with TypeScript.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from logging_pkg.pipeline.dashboards.explore import explore_url, runbook_url
+from logging_pkg.pipeline.dashboards.layout import HEADING_HEIGHT, place
+from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, Dashboard, Panel, Query
+from logging_pkg.pipeline.dashboards.options import field_config, options
+from logging_pkg.pipeline.dashboards.rule_book import RuleBook
+from logging_pkg.pipeline.dashboards.variables import annotations, variables
+
+#: Grafana's own number of the format, of version 12: older ones read it, newer ones bring it up to date.
+SCHEMA_VERSION: Final = 42
+TAG: Final = "logging-pkg"
+_SOURCES: Final = {name: {"type": name, "uid": f"${{{name}}}"} for name in ("prometheus", "loki")}
+
+
+def dashboard_json(dashboard: Dashboard, rows: Sequence[tuple[str, Sequence[Panel]]], rules: RuleBook) -> dict[str, Any]:
+    """A dashboard's JSON.
+
+    Args:
+        dashboard: its head; `rows` are its panels with those of metrics resolved.
+        rows: heading and panels of each row; an empty heading makes none.
+        rules: where limits and runbooks come from.
+    """
+    typed = frozenset(variable.name for variable in dashboard.variables if not variable.query)
+    panels: list[dict[str, Any]] = []
+    top, number = 0, 0
+    for heading, of_row in rows:
+        if heading:
+            number += 1
+            panels.append(_heading(heading, number, top))
+            top += HEADING_HEIGHT
+        places, top = place((panel.size for panel in of_row), top)
+        for panel, where in zip(of_row, places, strict=True):
+            number += 1
+            panels.append(_panel(panel, panel.number or number, where, rules, typed))
+    return {
+        "uid": dashboard.uid,
+        "title": dashboard.title,
+        "description": dashboard.description,
+        "tags": [TAG],
+        "schemaVersion": SCHEMA_VERSION,
+        "version": 1,
+        "editable": False,
+        "graphTooltip": 1,
+        "timezone": "browser",
+        "weekStart": "",
+        "time": {"from": dashboard.time_from, "to": "now"},
+        "timepicker": {"refresh_intervals": ["10s", "30s", "1m", "5m", "15m"]},
+        "refresh": "30s" if dashboard.is_live else "",
+        "links": [_all_dashboards()],
+        "templating": {"list": variables(dashboard)},
+        "annotations": {"list": annotations(dashboard)},
+        "panels": panels,
+    }
+
+
+def _all_dashboards() -> dict[str, Any]:
+    return _link("Dashboards", "", kind="dashboards") | {
+        "asDropdown": True,
+        "includeVars": True,
+        "keepTime": True,
+        "tags": [TAG],
+        "tooltip": "The other dashboards, for the same services and time",
+    }
+
+
+def _link(title: str, url: str, *, kind: str = "link") -> dict[str, Any]:
+    return {
+        "title": title,
+        "type": kind,
+        "icon": "external link",
+        "tooltip": "",
+        "url": url,
+        "tags": [],
+        "asDropdown": False,
+        "targetBlank": kind == "link",
+        "includeVars": False,
+        "keepTime": False,
+    }
+
+
+def _heading(title: str, number: int, top: int) -> dict[str, Any]:
+    where = {"x": 0, "y": top, "w": GRID_WIDTH, "h": HEADING_HEIGHT}
+    return {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": where, "panels": []}
+
+
+def _panel(
+    panel: Panel, number: int, where: dict[str, int], rules: RuleBook, typed: frozenset[str]
+) -> dict[str, Any]:
+    known = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
+    links = [_link("Logs", explore_url(panel.logs, typed=typed))] if panel.logs else []
+    links += [_link(f"Runbook: {alert.name}", runbook_url(alert.name)) for alert in known]
+    made = {
+        "id": number,
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.description,
+        "gridPos": where,
+        "links": links,
+        "options": options(panel),
+        "fieldConfig": field_config(panel, known if panel.has_limit else []),
+    }
+    if panel.kind == "text":
+        return made
+    made["datasource"] = _SOURCES[panel.source]
+    made["targets"] = [_target(panel, query, chr(ord("A") + index)) for index, query in enumerate(panel.queries)]
+    if panel.kind == "table":
+        made["transformations"] = _columns(panel)
+    return made
+
+
+def _target(panel: Panel, query: Query, letter: str) -> dict[str, Any]:
+    target: dict[str, Any] = {"refId": letter, "datasource": _SOURCES[panel.source], "expr": query.expr}
+    is_instant = panel.kind in {"table", "bargauge"}
+    if panel.source == "loki":
+        target |= {"editorMode": "code", "queryType": "instant" if is_instant else "range"}
+        if panel.kind == "logs":
+            target |= {"maxLines": 1000}
+    else:
+        target |= {"editorMode": "code", "instant": is_instant, "range": not is_instant}
+        if panel.kind == "table":
+            target |= {"format": "table"}
+    if query.legend and panel.kind != "table":
+        target |= {"legendFormat": query.legend}
+    return target | ({"step": query.step} if query.step else {})
+
+
+def _columns(panel: Panel) -> list[dict[str, Any]]:
+    """One row per label set, a column per label and per query."""
+    letters = [chr(ord("A") + index) for index in range(len(panel.queries))]
+    # With one query Grafana calls its column `Value`, with Loki `Value #A` all the same.
+    names = {f"Value #{letter}": query.legend for letter, query in zip(letters, panel.queries, strict=True)}
+    if len(letters) == 1:
+        names |= {"Value": panel.queries[0].legend}
+    hidden = ("Time", "__name__")
+    return [
+        {"id": "merge", "options": {}},
+        {
+            "id": "organize",
+            "options": {
+                "excludeByName": dict.fromkeys(hidden, True),
+                "includeByName": {},
+                "indexByName": {},
+                "renameByName": names,
+            },
+        },
+    ]
