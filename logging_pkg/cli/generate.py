@@ -35,7 +35,9 @@ def generate(
     try:
         made = generated_files(registry, root)
     except OSError as error:
-        raise RuleError(f"{error.filename}: {error.strerror}; run logpipe generate in the project's directory") from error
+        raise RuleError(
+            f"{error.filename}: {error.strerror}; run logpipe generate in the project's directory"
+        ) from error
     files = made.texts
     stale = [name for name, expected in files.items() if _is_stale(root / name, name, expected, check=check)]
     if check and stale:

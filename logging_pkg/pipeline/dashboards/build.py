@@ -72,9 +72,7 @@ def dashboards(registry: Registry, rules: RuleBook, runbooks: Mapping[str, str])
     return Dashboards(files, tuple(left_out))
 
 
-def _shown(
-    dashboard: Dashboard, row: Row, registry: Registry, recorded: set[str]
-) -> tuple[list[Panel], list[str]]:
+def _shown(dashboard: Dashboard, row: Row, registry: Registry, recorded: set[str]) -> tuple[list[Panel], list[str]]:
     """The panels of a row that have something to read, and sentences about the others."""
     panels, left_out = [], []
     for entry in row.panels:

@@ -23,7 +23,9 @@ TAG: Final = "logging-pkg"
 _SOURCES: Final = {name: {"type": name, "uid": f"${{{name}}}"} for name in ("prometheus", "loki")}
 
 
-def dashboard_json(dashboard: Dashboard, rows: Sequence[tuple[str, Sequence[Panel]]], rules: RuleBook) -> dict[str, Any]:
+def dashboard_json(
+    dashboard: Dashboard, rows: Sequence[tuple[str, Sequence[Panel]]], rules: RuleBook
+) -> dict[str, Any]:
     """A dashboard's JSON.
 
     Args:
@@ -94,9 +96,7 @@ def _heading(title: str, number: int, top: int) -> dict[str, Any]:
     return {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": where, "panels": []}
 
 
-def _panel(
-    panel: Panel, number: int, where: dict[str, int], rules: RuleBook, typed: frozenset[str]
-) -> dict[str, Any]:
+def _panel(panel: Panel, number: int, where: dict[str, int], rules: RuleBook, typed: frozenset[str]) -> dict[str, Any]:
     known = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
     links = [_link("Logs", explore_url(panel.logs, typed=typed))] if panel.logs else []
     links += [_link(f"Runbook: {alert.name}", runbook_url(alert.name)) for alert in known]

@@ -35,7 +35,9 @@ def resolve(panel: MetricPanel, registry: Registry, variables: Iterable[str]) ->
         queries=tuple(
             Query(
                 query.series + _selector(chosen),
-                query.legend if has_quantile else " ".join(f"{{{{{name}}}}}" for name in metric.by or ("service_name",)),
+                query.legend
+                if has_quantile
+                else " ".join(f"{{{{{name}}}}}" for name in metric.by or ("service_name",)),
             )
             for query in wanted
         ),

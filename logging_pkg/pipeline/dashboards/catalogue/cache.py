@@ -29,7 +29,12 @@ CACHE: Final = Dashboard(
                 Panel(
                     "Hit rate, by cache",
                     "Share of keys asked for that were found, over 5 minutes.",
-                    (Query(f"sum by (alias) ({_HITS}) / (sum by (alias) ({_HITS}) + sum by (alias) ({_MISSES}))", "{{alias}}"),),
+                    (
+                        Query(
+                            f"sum by (alias) ({_HITS}) / (sum by (alias) ({_HITS}) + sum by (alias) ({_MISSES}))",
+                            "{{alias}}",
+                        ),
+                    ),
                     unit="percentunit",
                     logs=f'{{event="{_USAGE}", {CHOSEN}}}',
                     alerts=("CacheHitRateFell",),
@@ -72,7 +77,9 @@ CACHE: Final = Dashboard(
                 MetricPanel(_WARM, "cache_warm_success_ratio", empty=_NOT_WARMED),
                 MetricPanel(_WARM, "cache_warm_runs", empty=_NOT_WARMED, is_stacked=True),
                 MetricPanel(_WARM, "cache_keys_warmed", empty=_NOT_WARMED, width=8),
-                MetricPanel("cache.warmed_keys_read", "cache_warmed_keys_read", empty="No warmed key was read", width=8),
+                MetricPanel(
+                    "cache.warmed_keys_read", "cache_warmed_keys_read", empty="No warmed key was read", width=8
+                ),
                 MetricPanel(_WARM, "cache_warm_duration", empty=_NOT_WARMED, only=("p95",), width=8),
             ),
         ),

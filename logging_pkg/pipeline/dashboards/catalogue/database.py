@@ -36,8 +36,16 @@ DATABASE: Final = Dashboard(
                     has_limit=False,
                     empty="No request was over the query count threshold",
                 ),
-                MetricPanel("db.n_plus_one_detected", "db_n_plus_ones", ("NPlusOne",), has_limit=False, empty="No N+1 found"),
-                MetricPanel("db.slow_query_detected", "db_slow_queries", ("SlowQueries",), has_limit=False, empty="No query was slow"),
+                MetricPanel(
+                    "db.n_plus_one_detected", "db_n_plus_ones", ("NPlusOne",), has_limit=False, empty="No N+1 found"
+                ),
+                MetricPanel(
+                    "db.slow_query_detected",
+                    "db_slow_queries",
+                    ("SlowQueries",),
+                    has_limit=False,
+                    empty="No query was slow",
+                ),
             ),
         ),
         Row(

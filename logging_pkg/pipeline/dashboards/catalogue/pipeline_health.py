@@ -74,7 +74,10 @@ PIPELINE_HEALTH: Final = Dashboard(
             (
                 MetricPanel(_STATUS, "shipper_dead_letters", ("EventsDeadLettered",)),
                 MetricPanel(
-                    "logging.event_rejected", "logging_rejected_events", ("EventsRejected",), has_limit=False,
+                    "logging.event_rejected",
+                    "logging_rejected_events",
+                    ("EventsRejected",),
+                    has_limit=False,
                     empty="No event broke its schema",
                 ),
                 MetricPanel(

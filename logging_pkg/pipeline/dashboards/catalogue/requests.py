@@ -14,8 +14,7 @@ _REQUESTS: Final = f'{{event="http.request_finished", {CHOSEN}}} | json route="r
 #: Also what other dashboards with a choice of routes use.
 ROUTE_VARIABLE: Final = Variable(
     "route",
-    "label_values(route_method_status_class:http_requests:rate_5m"
-    '{service_name=~"$service_name", env=~"$env"}, route)',
+    'label_values(route_method_status_class:http_requests:rate_5m{service_name=~"$service_name", env=~"$env"}, route)',
     description="Routes as the URL configuration writes them",
 )
 
@@ -32,12 +31,18 @@ REQUESTS: Final = Dashboard(
                     "Routes now",
                     "Each route's last 5 minutes. Sort by a column to find the worst.",
                     (
-                        Query(f"sum by (route) (route_method_status_class:http_requests:rate_5m{{{_ROUTE}}})", "rate", "reqps"),
+                        Query(
+                            f"sum by (route) (route_method_status_class:http_requests:rate_5m{{{_ROUTE}}})",
+                            "rate",
+                            "reqps",
+                        ),
                         Query(f"max by (route) (route:http_response_time_ms:p50_5m{{{_ROUTE}}})", "p50", "ms"),
                         Query(f"max by (route) (route:http_response_time_ms:p95_5m{{{_ROUTE}}})", "p95", "ms"),
                         Query(f"max by (route) (route:http_response_time_ms:p99_5m{{{_ROUTE}}})", "p99", "ms"),
                         Query(f"max by (route) (route:http_error_ratio:avg_5m{{{_ROUTE}}})", "errors", "percentunit"),
-                        Query(f"max by (route) (route:http_queries_per_request:avg_5m{{{_ROUTE}}})", "queries", "short"),
+                        Query(
+                            f"max by (route) (route:http_queries_per_request:avg_5m{{{_ROUTE}}})", "queries", "short"
+                        ),
                         Query(f"min by (route) (route:http_apdex_ratio:avg_5m{{{_ROUTE}}})", "apdex", "percentunit"),
                     ),
                     kind="table",

@@ -69,7 +69,12 @@ SYNC: Final = Dashboard(
         Row(
             "Connections and lateness",
             (
-                MetricPanel("calendar.connection_checked", "calendar_connection_healthy_ratio", ("AccountRevoked",), has_limit=False),
+                MetricPanel(
+                    "calendar.connection_checked",
+                    "calendar_connection_healthy_ratio",
+                    ("AccountRevoked",),
+                    has_limit=False,
+                ),
                 MetricPanel("calendar.connection_checked", "calendar_connections_checked", is_stacked=True),
                 MetricPanel("sync.schedule_checked", "sync_late_calendars", ("CalendarSyncLate",)),
                 Panel(

@@ -28,9 +28,7 @@ TIMELINE: Final = Dashboard(
     time_from="now-24h",
     has_services=False,
     is_live=False,
-    variables=(
-        Variable("id", description="A correlation_id, request_id, sync_id or api_call_id, whole"),
-    ),
+    variables=(Variable("id", description="A correlation_id, request_id, sync_id or api_call_id, whole"),),
     rows=(
         Row(
             "",

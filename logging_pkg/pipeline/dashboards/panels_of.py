@@ -1,0 +1,72 @@
+"""Panels read back from dashboard JSON, anybody's.
+
+In: a dashboard's JSON. Out: ReadPanels with their queries, variables filled in. Never: asks a server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+#: What Grafana fills in by itself.
+BUILT_IN: Final = frozenset({"__range", "__range_s", "__interval", "__rate_interval", "__from", "__to", "__all"})
+_VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>\w+)(?::\w+)?\}|(?P<bare>[A-Za-z_]\w*))")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadQuery:
+    """One query: `kind` is its data source's type; an instant one has one answer, not one for every step."""
+
+    expr: str
+    kind: str
+    is_instant: bool
+    legend: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPanel:
+    """One panel that asks for data."""
+
+    dashboard: str
+    title: str
+    kind: str
+    queries: tuple[ReadQuery, ...]
+
+
+def panels_of(document: Mapping[str, Any]) -> Iterator[ReadPanel]:
+    """The panels of a dashboard that have queries, those within closed rows included."""
+    for panel in _flat(document.get("panels", [])):
+        queries = tuple(
+            ReadQuery(
+                target["expr"],
+                target.get("datasource", panel.get("datasource", {})).get("type", ""),
+                bool(target.get("instant")) or target.get("queryType") == "instant",
+                target.get("legendFormat", ""),
+            )
+            for target in panel.get("targets", [])
+        )
+        if queries:
+            yield ReadPanel(document["title"], panel["title"], panel["type"], queries)
+
+
+def variables_in(text: str) -> set[str]:
+    """Names of the variables a text has."""
+    return {match["braced"] or match["bare"] for match in _VARIABLE.finditer(text)}
+
+
+def filled_in(expr: str, values: Mapping[str, str]) -> str:
+    """A query with its variables replaced; those without a value stay."""
+    return _VARIABLE.sub(lambda match: values.get(match["braced"] or match["bare"], match[0]), expr)
+
+
+def labels_in(legend: str) -> set[str]:
+    """The labels a legend shows."""
+    return set(re.findall(r"\{\{\s*(\w+)\s*\}\}", legend))
+
+
+def _flat(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for panel in panels:
+        yield panel
+        yield from _flat(panel.get("panels", []))

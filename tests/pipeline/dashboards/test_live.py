@@ -1,0 +1,129 @@
+"""Every panel's query, run on a real Loki and a real Prometheus that Loki's own ruler has filled with the committed rules.
+
+In: examples of every event, made from the schemas. Out: assertions on the answers. Never: a Grafana.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from logging_pkg.pipeline.dashboards.live import Answer, Prometheus, Servers, ask
+from logging_pkg.pipeline.dashboards.panels_of import panels_of
+from logging_pkg.schemas.examples import example_lines
+from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, recorded
+from tests.pipeline.events import ENV, REGISTRY, push
+
+if TYPE_CHECKING:
+    from logging_pkg.loki_client import LokiClient
+    from logging_pkg.stack import Stack
+
+SERVICE = "dashboards"
+ID = "0198f5d2a1b37c4d8e6f001122334455"
+#: Spread over the last 5 minutes, so that the windows of the rules, 30 s to 5 min 30 s ago, have some of each.
+LINES, SPREAD_S = 48, 320
+
+
+def lines(now_ns: int) -> Iterator[dict[str, Any]]:
+    """48 examples of every event, of which every fourth belongs to one cause."""
+    for event in REGISTRY.events:
+        made = example_lines(REGISTRY, event, count=LINES, first=1, seed=7)
+        for number, line in enumerate(made):
+            moment = now_ns // 1000 - number * SPREAD_S * 1_000_000 // LINES
+            stamp = datetime.fromtimestamp(moment / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            yield {
+                **line,
+                "service_name": SERVICE,
+                "env": ENV,
+                "timestamp": stamp,
+                **({"correlation_id": ID} if number % 4 else {}),
+            }
+
+
+@pytest.fixture(scope="module")
+def filled(stack_binaries: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, int]]:
+    """A stack whose ruler has evaluated every rule; the rules are the committed ones, looked at every 2 s."""
+    from logging_pkg.loki_client import LokiClient
+    from logging_pkg.stack import Stack
+
+    rules = tmp_path_factory.mktemp("stack") / "rules"
+    shutil.copytree(PROJECT / "loki/rules", rules)
+    for path in rules.iterdir():
+        path.write_text(re.sub(r"interval: \w+", "interval: 2s", path.read_text()))
+    now_ns = time.time_ns()
+    with Stack(("loki", "prometheus"), rules_directory=rules) as stack, LokiClient(stack.loki_url) as loki:
+        push(loki, lines(now_ns))
+        wanted = set(recorded())
+        deadline = time.monotonic() + 60
+        while wanted and time.monotonic() < deadline:
+            time.sleep(1)
+            prometheus = Prometheus(stack.prometheus_url, now_ns, time.time_ns())
+            wanted -= {found["__name__"] for found in prometheus.series('{__name__=~".+:.+:.+"}', is_instant=True)}
+        assert wanted == set(), "not recorded within a minute"
+        yield stack, now_ns
+
+
+@pytest.fixture(scope="module")
+def answers(filled: tuple[Stack, int]) -> list[Answer]:
+    """What every panel of every dashboard shows."""
+    from logging_pkg.loki_client import LokiClient
+
+    stack, now_ns = filled
+    start_ns, end_ns = now_ns - 600_000_000_000, time.time_ns()
+    with LokiClient(stack.loki_url) as loki:
+        servers = Servers(loki, Prometheus(stack.prometheus_url, start_ns, end_ns), start_ns, end_ns)
+        panels = itertools.chain.from_iterable(panels_of(document) for document in DOCUMENTS.values())
+        return list(ask(panels, servers, recorded(), {"service_name": SERVICE, "env": ENV, "id": ID}))
+
+
+def test_every_panel_has_data_with_the_labels_its_legend_shows(answers: list[Answer]) -> None:
+    """100 % of the panels, each of their queries."""
+    empty = [one for one in answers if one.problem or not all(one.counts)]
+    told = [f"{one.panel.dashboard}: {one.panel.title}: {one.counts} {one.problem}" for one in empty]
+    assert not told, "\n".join(told)
+    asked = sum(bool(list(panels_of(document))) for document in DOCUMENTS.values())
+    assert len(answers) > 100
+    assert asked == len(DOCUMENTS) - 1, "only the runbooks have no queries"
+
+
+def test_another_service_sees_nothing_of_it(filled: tuple[Stack, int]) -> None:
+    """The choices at the top are in every query: with another service chosen, no panel that can be chosen for has data."""
+    from logging_pkg.loki_client import LokiClient
+
+    stack, now_ns = filled
+    start_ns, end_ns = now_ns - 600_000_000_000, time.time_ns()
+    chosen = [document for document in DOCUMENTS.values() if "service_name" in json.dumps(document["templating"])]
+    with LokiClient(stack.loki_url) as loki:
+        servers = Servers(loki, Prometheus(stack.prometheus_url, start_ns, end_ns), start_ns, end_ns)
+        panels = itertools.chain.from_iterable(panels_of(document) for document in chosen)
+        found = list(ask(panels, servers, {}, {"service_name": "another", "env": ENV}))
+    # Series of the ruler as a whole, and a number that is 0 rather than nothing.
+    assert {one.panel.title for one in found if any(one.counts)} == {"Recorded series that arrive", "Alerts firing"}
+
+
+def test_what_the_ruler_did_not_record_is_told(filled: tuple[Stack, int]) -> None:
+    """A panel that is empty although Loki computes its series from stored lines is broken, not quiet."""
+    from logging_pkg.loki_client import LokiClient
+
+    stack, now_ns = filled
+    start_ns, end_ns = now_ns - 400_000_000_000, now_ns + 200_000_000_000
+    series = "route:http_response_time_ms:p95_5m"
+    document = json.loads(json.dumps(DOCUMENTS["requests"]).replace(series, "route:never_recorded:p95_5m"))
+    (panel,) = [panel for panel in panels_of(document) if panel.title == "HTTP response time, p95, by route"]
+    with LokiClient(stack.loki_url) as loki:
+        servers = Servers(loki, Prometheus(stack.prometheus_url, start_ns, end_ns), start_ns, end_ns)
+        rules = {"route:never_recorded:p95_5m": recorded()[series]}
+        (answer,) = ask([panel], servers, rules, {})
+    assert (
+        answer.problem == "route:never_recorded:p95_5m can be computed from the stored lines, and is not in Prometheus"
+    )
+    assert not answer.is_filled
