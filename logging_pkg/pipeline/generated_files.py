@@ -16,7 +16,6 @@ from logging_pkg.pipeline.generate import RECORDING_RULES, recording_rules
 from logging_pkg.pipeline.metrics_document import METRICS_DOCUMENT, metrics_document
 from logging_pkg.schemas import Registry
 
-
 #: Rules written by hand, Loki's and Prometheus's; recording.yaml follows from the schemas and is not read.
 _RULE_DIRECTORIES: Final = ("loki/rules", "loki/prometheus_rules")
 _RUNBOOKS: Final = "docs/runbooks"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -157,10 +158,10 @@ def _without_title(text: str) -> str:
 
 def _require_unique(dashboard: Dashboard, rows: Iterable[tuple[str, Sequence[Panel]]]) -> None:
     panels = [panel for _title, of_row in rows for panel in of_row]
-    for what, values in (
-        ("title", [panel.title for panel in panels]),
-        ("number", [panel.number for panel in panels if panel.number]),
+    for what, counts in (
+        ("title", Counter(panel.title for panel in panels)),
+        ("number", Counter(str(panel.number) for panel in panels if panel.number)),
     ):
-        twice = {value for value in values if values.count(value) > 1}
+        twice = sorted(value for value, count in counts.items() if count > 1)
         if twice:
-            raise RuleError(f"dashboard {dashboard.uid}: panels with the same {what}: {sorted(twice)}; rename one")
+            raise RuleError(f"dashboard {dashboard.uid}: panels with the same {what}: {twice}; rename one")

@@ -57,8 +57,12 @@ def variables_in(text: str) -> set[str]:
 
 
 def filled_in(expr: str, values: Mapping[str, str]) -> str:
-    """A query with its variables replaced; those without a value stay."""
-    return _VARIABLE.sub(lambda match: values.get(match["braced"] or match["bare"], match[0]), expr)
+    """A query with its variables replaced.
+
+    Raises:
+        KeyError: a variable has no value.
+    """
+    return _VARIABLE.sub(lambda match: values[match["braced"] or match["bare"]], expr)
 
 
 def labels_in(legend: str) -> set[str]:

@@ -63,7 +63,7 @@ def rule_book(texts: Iterable[str]) -> RuleBook:
 
 
 def limit_of(expr: str) -> Limit | None:
-    """The comparison with a number that decides whether an alert fires: the outermost, in the first operand of `and`."""
+    """The comparison with a number on which an alert fires: the outermost, in the first operand of `and`."""
     try:
         return _limit_in(parse(expr))
     except LogQLError:

@@ -27,7 +27,7 @@ def variables(dashboard: Dashboard) -> list[dict[str, Any]]:
     return sources + [_listed(variable) if variable.query else _typed(variable) for variable in chosen]
 
 
-def annotations(dashboard: Dashboard) -> list[dict[str, Any]]:
+def marks(dashboard: Dashboard) -> list[dict[str, Any]]:
     """Alerts that fire and processes that start, with their release."""
     if not (dashboard.is_live and dashboard.has_services):
         return []

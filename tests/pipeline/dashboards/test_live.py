@@ -12,7 +12,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +23,6 @@ from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, recorded
 from tests.pipeline.events import ENV, REGISTRY, push
 
 if TYPE_CHECKING:
-    from logging_pkg.loki_client import LokiClient
     from logging_pkg.stack import Stack
 
 SERVICE = "dashboards"

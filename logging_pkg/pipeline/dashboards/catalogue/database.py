@@ -17,7 +17,7 @@ _EXPLAINED: Final = f'{{event="db.query_explained", {CHOSEN}}}'
 DATABASE: Final = Dashboard(
     uid="database",
     title="Database",
-    description="Which route asks the database too often or too slowly, from which line of code, and whether an index helps.",
+    description="Which route asks the database too often or too slowly, from which line of code; would an index help.",
     variables=(ROUTE_VARIABLE,),
     rows=(
         Row(
@@ -76,7 +76,8 @@ DATABASE: Final = Dashboard(
                         Query(
                             "topk(20, sum by (route, caller, fingerprint) (sum_over_time("
                             f'{_SLOW} | json route="route", caller="caller", fingerprint="fingerprint", '
-                            'duration_ms="duration_ms" | route=~"$route" | unwrap duration_ms | __error__="" [$__range])))',
+                            'duration_ms="duration_ms" | route=~"$route" '
+                            '| unwrap duration_ms | __error__="" [$__range])))',
                             "time",
                         ),
                     ),

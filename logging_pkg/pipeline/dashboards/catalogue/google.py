@@ -80,12 +80,12 @@ GOOGLE: Final = Dashboard(
                 MetricPanel(_EVENT, "google_api_quota_day", ("GoogleQuotaDayRunsOut",), has_limit=False),
                 Panel(
                     "Accounts that use most quota",
-                    "Quota units of the 20 busiest accounts over the time range; each has a limit per minute of its own.",
+                    "Quota units of the 20 busiest accounts over the time range; each account has a limit per minute.",
                     (
                         Query(
                             "topk(20, sum by (account_hash, project) (sum_over_time("
-                            f'{_CALLS} | json project="project", account_hash="account_hash", quota_units="quota_units" '
-                            '| project=~"$project" | account_hash=~"$account" '
+                            f'{_CALLS} | json project="project", account_hash="account_hash", '
+                            'quota_units="quota_units" | project=~"$project" | account_hash=~"$account" '
                             '| unwrap quota_units | __error__="" [$__range])))',
                             "units",
                         ),

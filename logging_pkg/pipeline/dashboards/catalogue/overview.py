@@ -11,13 +11,14 @@ from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel
 
 _RATE: Final = f"route_method_status_class:http_requests:rate_5m{{{CHOSEN}}}"
 _REQUESTS: Final = f'{{event="http.request_finished", {CHOSEN}}}'
+_FAILED: Final = f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1'
 #: Shares by route, weighted by the requests of each route: the share of all requests.
 _ROUTE_RATE: Final = f"sum by (service_name, env, route) ({_RATE})"
 _ON_ROUTE: Final = "on (service_name, env, route)"
 
 
-def _of_all(share: str) -> str:
-    return f"sum({share}{{{CHOSEN}}} * {_ON_ROUTE} {_ROUTE_RATE}) / sum({_RATE})"
+def _of_all(share: str, by: str = "") -> str:
+    return f"sum{by}({share}{{{CHOSEN}}} * {_ON_ROUTE} {_ROUTE_RATE}) / sum{by}({_RATE})"
 
 
 OVERVIEW: Final = Dashboard(
@@ -50,7 +51,7 @@ OVERVIEW: Final = Dashboard(
                     (Query(_of_all("route:http_error_ratio:avg_5m")),),
                     kind="stat",
                     unit="percentunit",
-                    logs=f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1',
+                    logs=_FAILED,
                     alerts=("HighErrorRate",),
                     empty="No requests",
                 ),
@@ -124,13 +125,12 @@ OVERVIEW: Final = Dashboard(
                     "Server errors of all requests, over 5 minutes. The target is 1 %.",
                     (
                         Query(
-                            f"sum by (service_name) (route:http_error_ratio:avg_5m{{{CHOSEN}}} * {_ON_ROUTE} {_ROUTE_RATE})"
-                            f" / sum by (service_name) ({_RATE})",
+                            _of_all("route:http_error_ratio:avg_5m", " by (service_name) "),
                             "{{service_name}}",
                         ),
                     ),
                     unit="percentunit",
-                    logs=f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1',
+                    logs=_FAILED,
                     alerts=("HighErrorRate",),
                     empty="No requests",
                 ),
@@ -139,8 +139,7 @@ OVERVIEW: Final = Dashboard(
                     "1: all are content; below 0.85 many wait. Of a request 1, 0.5 or 0 by its response time.",
                     (
                         Query(
-                            f"sum by (service_name) (route:http_apdex_ratio:avg_5m{{{CHOSEN}}} * {_ON_ROUTE} {_ROUTE_RATE})"
-                            f" / sum by (service_name) ({_RATE})",
+                            _of_all("route:http_apdex_ratio:avg_5m", " by (service_name) "),
                             "{{service_name}}",
                         ),
                     ),
@@ -155,7 +154,7 @@ OVERVIEW: Final = Dashboard(
             (
                 Panel(
                     "Newest errors",
-                    "Lines of level error and critical of every event. Open one: its correlation_id leads to its timeline.",
+                    "Lines of level error and critical. Open one: its correlation_id leads to its timeline.",
                     (Query(f'{{event=~".+", {CHOSEN}}} | level=~"error|critical"'),),
                     kind="logs",
                     source="loki",

@@ -25,7 +25,7 @@ def _summed(field: str) -> str:
 PIPELINE_HEALTH: Final = Dashboard(
     uid="pipeline",
     title="Pipeline health",
-    description="Are the numbers of the other dashboards whole: does everything arrive, in time, once, and are rules computed.",
+    description="Are the other dashboards' numbers whole: does everything arrive, in time, once; are rules computed.",
     time_from="now-3h",
     rows=(
         Row(

@@ -35,8 +35,8 @@ TIMELINE: Final = Dashboard(
             (
                 Panel(
                     "Where the time went",
-                    "Time of each kind of work under this id. They lie within one another, so the sum is more than the whole: "
-                    "`logpipe trace` draws them as a waterfall and shows what is unexplained.",
+                    "Time of each kind of work under this id. They lie within one another, so the sum is more than "
+                    "the whole: `logpipe trace` draws them as a waterfall and shows what is unexplained.",
                     (
                         Query(_time("http.request_finished", "response_time_ms"), "requests"),
                         Query(_time("http.request_finished", "query_time_ms"), "SQL of requests"),
@@ -44,7 +44,7 @@ TIMELINE: Final = Dashboard(
                         Query(_time("sync.run_finished", "duration_ms"), "syncs"),
                         Query(_time("sync.run_finished", "query_time_ms"), "SQL of syncs"),
                         Query(_time("google_api.call_finished", "duration_ms"), "Google API attempts"),
-                        Query(_time("google_api.call_finished", "retry_delay_ms"), "waits before attempts"),
+                        Query(_time("google_api.call_finished", "retry_delay_ms"), "waits before retries"),
                         Query(_time("function.call_finished", "duration_ms"), "tracked functions"),
                     ),
                     kind="bargauge",

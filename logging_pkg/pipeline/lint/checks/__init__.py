@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from logging_pkg.pipeline.lint.checks import (
+    dashboards_dead_panel,
     dashboards_syntax,
     logql_bare_json,
     logql_long_window,
@@ -42,6 +43,7 @@ from logging_pkg.pipeline.lint.project import Project
 CHECKS: Final[dict[str, Callable[[Project], Iterable[Problem]]]] = {
     module.ID: module.check
     for module in (
+        dashboards_dead_panel,
         dashboards_syntax,
         logql_bare_json,
         logql_long_window,
