@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+TYPES := tests/pipeline/dashboards/types
 PYTEST_ARGS ?=
 DJANGO_SUITE_ARGS ?=
 
-.PHONY: help demo up test test-long django-suite bench lint format servers lock wheel clean
+.PHONY: help demo up test test-long django-suite bench lint format servers dashboard-types lock wheel clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -19,7 +20,7 @@ demo: $(STAMP) ## Set everything up, drive real traffic through real servers, re
 up: $(STAMP) ## Start everything, print the addresses, keep it running until Ctrl-C.
 	@$(RUN) -m calendar_sync.demo up
 
-test: lint servers ## Set everything up, check the code, run every test but the long ones.
+test: lint servers dashboard-types ## Set everything up, check the code, run every test but the long ones.
 	@$(RUN) -m logging_pkg.cli generate --check
 	@$(RUN) -m logging_pkg.cli check
 	@$(RUN) -m pytest -m "not long" $(PYTEST_ARGS)
@@ -46,6 +47,15 @@ format: $(STAMP) ## Rewrite the code in the project's format.
 servers: $(STAMP) ## Find or build Loki, Prometheus and Alertmanager (minutes the first time, then cached).
 	@$(RUN) -m logging_pkg.cli stack build
 
+# Without Node or a registry the test that needs it says so and is skipped; everything else runs.
+dashboard-types: ## Install Grafana's types, which the dashboards are checked against (needs Node).
+	@command -v npm > /dev/null || { echo " ▸ no npm: the dashboards are not checked against Grafana's types"; exit 0; }; \
+	if ! [ $(TYPES)/node_modules/.installed -nt $(TYPES)/package-lock.json ]; then \
+	  echo " ▸ Grafana's types from npm (some seconds the first time)"; \
+	  npm ci --prefix $(TYPES) --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null \
+	    && touch $(TYPES)/node_modules/.installed && echo " ✓ Grafana's types" || echo "npm ci in $(TYPES) failed" >&2; \
+	fi
+
 # Needs `uv` on the PATH; everybody else only needs the file it writes.
 lock: ## Pin the dependencies anew.
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
@@ -55,7 +65,7 @@ wheel: $(STAMP) ## Build the wheel into dist/.
 	@$(RUN) -m pip --quiet wheel --no-deps --wheel-dir dist .
 
 clean: ## Delete what the other targets made in this folder (the servers stay in the user's cache).
-	rm -rf $(VENV) .logpipe dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(TYPES)/node_modules .logpipe dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -24,8 +24,9 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_committed_files_are_what_the_schemas_ask_for() -> None:
     """Golden, all of them, byte by byte."""
-    found = {name: (PROJECT / name).read_text(encoding="utf-8") for name in FILES}
-    assert found == generated_files(load_registry())
+    made = generated_files(load_registry(), PROJECT).texts
+    assert set(made) > {*FILES, "grafana/dashboards/overview.json"}
+    assert {name: (PROJECT / name).read_text(encoding="utf-8") for name in made} == made
 
 
 def test_the_files_are_written_once(project: Path) -> None:
@@ -60,6 +61,21 @@ def test_check_shows_what_differs_and_writes_nothing(project: Path, name: str, o
     assert done.stderr == f"{name}: out of date: run logpipe generate, and commit what it writes\n"
     assert (project / name).read_text() == edited
     assert logpipe("generate", cwd=project).stdout.count("written") == 1
+
+
+def test_dashboards_are_for_projects_that_have_their_directory(project: Path) -> None:
+    """What is written there are the dashboards of the metrics; panels of series that only this project's rules record are told."""
+    (project / "grafana/dashboards").mkdir(parents=True)
+    done = logpipe("generate", cwd=project)
+    assert done.returncode == 0
+    assert "grafana/dashboards/requests.json: written" in done.stdout
+    overview = (project / "grafana/dashboards/overview.json").read_text()
+    # Without alert rules there are no limits, and no runbooks to lead to.
+    assert "Runbook: " not in overview
+    assert '"value": 1000' not in overview
+    (project / "grafana/dashboards/overview.json").write_text(overview.replace("Overview", "Overlook", 1))
+    done = logpipe("generate", "--check", cwd=project)
+    assert (done.returncode, done.stderr.splitlines()[-1].split(":")[0]) == (1, "grafana/dashboards/overview.json")
 
 
 def test_a_file_that_is_missing_is_out_of_date(project: Path) -> None:

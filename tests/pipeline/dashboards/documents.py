@@ -32,3 +32,10 @@ def recorded() -> dict[str, str]:
     files = (PROJECT / "loki/rules").glob("*.yaml")
     rules = [rule for path in files for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
     return {rule["record"]: rule["expr"] for rule in rules if "record" in rule}
+
+
+def rule_texts() -> list[str]:
+    """The texts of all rule files."""
+    return [
+        path.read_text() for name in ("rules", "prometheus_rules") for path in (PROJECT / "loki" / name).glob("*.yaml")
+    ]

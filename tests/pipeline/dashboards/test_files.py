@@ -1,0 +1,228 @@
+"""The committed dashboards: each panel is whole, in a place of its own, and every variable and link leads somewhere."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+
+from logging_pkg.pipeline.dashboards.explore import runbook_number
+from logging_pkg.pipeline.dashboards.panels_of import BUILT_IN, variables_in
+from logging_pkg.pipeline.dashboards.rule_book import rule_book
+from logging_pkg.pipeline.generated_files import generated_files
+from logging_pkg.pipeline.lint import lint
+from logging_pkg.pipeline.logql import parse
+from logging_pkg.schemas import load_registry
+from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, SOURCES, panels, rule_texts
+
+EVERY_DASHBOARD = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+RULES = rule_book(rule_texts())
+WANTED = {
+    "overview", "requests", "database", "google", "sync", "users", "cache", "capacity", "pipeline", "timeline", "metrics",
+    "runbooks",
+}  # fmt: skip
+
+
+def links(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [link for panel in panels(document) for link in panel.get("links", [])]
+
+
+def test_every_dashboard_of_the_catalogue_is_committed_and_none_beside_it() -> None:
+    """A file whose dashboard was renamed or taken away would go on being shown."""
+    written = {
+        path.split("/")[-1] for path in generated_files(load_registry(), PROJECT).texts if path.endswith(".json")
+    }
+    assert {f"{name}.json" for name in DOCUMENTS} == written
+    assert set(DOCUMENTS) >= WANTED
+
+
+def test_no_panel_had_to_be_left_out() -> None:
+    """The committed rules and schemas have what every panel reads, and every alert a panel names exists."""
+    assert generated_files(load_registry(), PROJECT).left_out == ()
+
+
+@EVERY_DASHBOARD
+def test_panels_have_title_description_unit_and_something_to_say_when_empty(document: dict[str, Any]) -> None:
+    """What somebody needs who sees the panel for the first time."""
+    for panel in panels(document):
+        assert panel["title"], panel["id"]
+        if panel["type"] == "row":
+            continue
+        assert len(panel["description"]) > 15, panel["title"]
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["unit"], panel["title"]
+        assert defaults["noValue"], panel["title"]
+        assert defaults["thresholds"]["steps"][0]["value"] is None
+    titles = [panel["title"] for panel in panels(document)]
+    numbers = [panel["id"] for panel in panels(document)]
+    assert len(set(numbers)) == len(numbers)
+    assert len(set(titles)) == len(titles)
+
+
+@EVERY_DASHBOARD
+def test_panels_do_not_overlap_and_stay_on_the_grid(document: dict[str, Any]) -> None:
+    """Every cell of Grafana's grid of 24 columns belongs to one panel at most."""
+    taken: dict[tuple[int, int], str] = {}
+    for panel in panels(document):
+        place = panel["gridPos"]
+        assert 0 <= place["x"] < place["x"] + place["w"] <= 24, panel["title"]
+        for cell in itertools.product(
+            range(place["x"], place["x"] + place["w"]), range(place["y"], place["y"] + place["h"])
+        ):
+            assert cell not in taken, f"{panel['title']} lies on {taken.get(cell)}"
+            taken[cell] = panel["title"]
+
+
+@EVERY_DASHBOARD
+def test_every_variable_is_defined(document: dict[str, Any]) -> None:
+    """`$name` in a query, a link, an annotation or another variable is one of the dashboard's, or Grafana's own."""
+    texts = [json.dumps(panel) for panel in panels(document) if panel["type"] != "text"]
+    used = variables_in(json.dumps([texts, document["annotations"], document["templating"]]))
+    defined = {entry["name"] for entry in document["templating"]["list"]}
+    assert used - BUILT_IN - defined == set()
+    assert defined - used <= {"loki", "prometheus"}, "a choice that changes nothing"
+
+
+@EVERY_DASHBOARD
+def test_every_link_leads_somewhere(document: dict[str, Any]) -> None:
+    """Explore links hold a pane with a LogQL query, others a dashboard and, of runbooks, a panel of that name."""
+    for link in links(document):
+        url = urlsplit(link["url"])
+        if url.path == "/explore":
+            (pane,) = json.loads(parse_qs(url.query)["panes"][0]).values()
+            assert pane["datasource"] == "${loki}"
+            for query in pane["queries"]:
+                parse(query["expr"])
+            assert pane["range"] == {"from": "${__from}", "to": "${__to}"}
+        else:
+            (uid,) = re.fullmatch(r"/d/(\w+)", url.path).groups()  # type: ignore[union-attr]
+            shown = {panel["id"]: panel["title"] for panel in panels(DOCUMENTS[uid])}
+            assert shown[int(parse_qs(url.query)["viewPanel"][0])] == link["title"].removeprefix("Runbook: ")
+
+
+def test_panels_that_show_data_lead_to_the_lines_behind_it() -> None:
+    """Each has an Explore link, but those that count series and alerts: they are made by rules, not from lines."""
+    without = {
+        panel["title"]
+        for document in DOCUMENTS.values()
+        for panel in panels(document)
+        if panel.get("targets") and not any(link["url"].startswith("/explore") for link in panel["links"])
+    }
+    assert without == WITHOUT_LINES
+
+
+WITHOUT_LINES = {"Alerts firing", "Alerts, pending and firing", "Recorded series that arrive"}
+
+
+def test_each_alert_has_its_runbook_on_the_dashboard_of_runbooks() -> None:
+    """Whoever is woken finds it in Grafana."""
+    shown = {panel["title"]: panel for panel in panels(DOCUMENTS["runbooks"])}
+    for alert in RULES.alerts:
+        assert shown[alert]["id"] == runbook_number(alert)
+        assert "## Mitigation" in shown[alert]["options"]["content"]
+
+
+def test_each_alert_is_linked_from_a_panel() -> None:
+    """Every alert has a panel that shows what it judges."""
+    linked = {link["title"].removeprefix("Runbook: ") for document in DOCUMENTS.values() for link in links(document)}
+    assert set(RULES.alerts) - linked == set()
+
+
+def test_thresholds_are_those_of_the_alert_rules() -> None:
+    """Limits are read from the rules' expressions: SlowRoute's second, the two steps of the quota, SyncFailing's floor."""
+    steps = {
+        (name, panel["title"]): [
+            (step["value"], step["color"]) for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        ]
+        for name, document in DOCUMENTS.items()
+        for panel in panels(document)
+        if panel["type"] != "row"
+    }
+    assert steps["requests", "HTTP response time, p95, by route"] == [(None, "green"), (1000.0, "orange")]
+    assert steps["overview", "Requests that fail"] == [(None, "green"), (0.01, "red")]
+    assert steps["google", "Minute quota used, by project"] == [(None, "green"), (0.8, "orange"), (0.95, "red")]
+    assert steps["overview", "Syncs that succeed"] == [(None, "red"), (0.9, "green")]
+    assert steps["requests", "Requests per second, by route"] == [(None, "green")]
+
+
+def test_times_are_the_readers_and_addresses_are_fixed() -> None:
+    """The time zone is the browser's, the uid is the file's name, and nobody edits what is generated."""
+    for name, document in DOCUMENTS.items():
+        assert (document["uid"], document["timezone"], document["editable"]) == (name, "browser", False)
+
+
+def test_ids_in_log_lines_lead_to_their_timeline() -> None:
+    """Each derived field of the Loki data source opens a dashboard and sets a variable that are there."""
+    loki = next(source for source in yaml.safe_load(SOURCES.read_text())["datasources"] if source["type"] == "loki")
+    fields = loki["jsonData"]["derivedFields"]
+    assert {field["name"] for field in fields} == {"correlation_id", "request_id", "sync_id", "api_call_id"}
+    for field in fields:
+        uid, variable = re.fullmatch(r"/d/(\w+)\?var-(\w+)=\$\$\{__value\.raw\}", field["url"]).groups()  # type: ignore[union-attr]
+        assert variable in {entry["name"] for entry in DOCUMENTS[uid]["templating"]["list"]}
+        exprs = [target["expr"] for panel in panels(DOCUMENTS[uid]) for target in panel.get("targets", [])]
+        assert all(f'{field["name"]}="${variable}"' in expr for expr in exprs)
+
+
+def test_data_sources_of_dashboards_are_provisioned() -> None:
+    """What the hidden choices of data sources hold at first is what compose.yaml's Grafana has."""
+    provisioned = {source["uid"]: source["type"] for source in yaml.safe_load(SOURCES.read_text())["datasources"]}
+    for document in DOCUMENTS.values():
+        chosen = {
+            entry["current"]["value"]: entry["query"]
+            for entry in document["templating"]["list"]
+            if entry["type"] == "datasource"
+        }
+        assert chosen == {"prometheus": "prometheus", "loki": "loki"}
+        assert chosen.items() <= provisioned.items()
+
+
+def test_a_field_taken_from_a_schema_breaks_the_check_naming_each_panel() -> None:
+    """Those that read the field in LogQL, and those that read a series recorded from it."""
+    registry = load_registry()
+    event = registry.events["http.request_finished"]
+    fields = {name: value for name, value in event.properties.items() if name != "response_time_ms"}
+    changed = replace(registry, events={**registry.events, event.name: replace(event, properties=fields)})
+    report = lint(PROJECT, changed)
+    named = {
+        (problem.path, problem.text.split('"title": ')[1].strip(',"'))
+        for problem in report.problems
+        if problem.check == "dashboards/dead-panel"
+    }
+    reading = {
+        (f"grafana/dashboards/{name}.json", panel["title"])
+        for name, document in DOCUMENTS.items()
+        for panel in panels(document)
+        if "response_time_ms" in json.dumps(panel.get("targets", []))
+    }
+    assert named == reading
+    assert len(named) >= 5
+    assert report.errors >= len(named)
+
+
+def test_a_metric_taken_from_a_schema_leaves_its_panels_out_and_tells(tmp_path: Any) -> None:
+    """`logpipe generate` writes the other panels, and a sentence for each that is missing."""
+    registry = load_registry()
+    event = registry.events["http.request_finished"]
+    metrics = tuple(metric for metric in event.metrics if metric.name != "http_apdex")
+    changed = replace(registry, events={**registry.events, event.name: replace(event, metrics=metrics)})
+    left_out = generated_files(changed, PROJECT).left_out
+    assert 'Requests, "http_apdex": no metric http_apdex in x-metrics of http.request_finished' in left_out
+    assert 'Overview, "Apdex, by service": no rule records route:http_apdex_ratio:avg_5m' in left_out
+
+
+def test_a_metric_that_no_dashboard_names_is_on_one_all_the_same() -> None:
+    """Every metric of every schema is on a dashboard."""
+    texts = json.dumps(list(DOCUMENTS.values()))
+    missing = [
+        metric.name
+        for event in load_registry().events.values()
+        for metric in event.metrics
+        if not re.search(rf":{metric.name}[a-z_]*:", texts)
+    ]
+    assert missing == []
