@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from calendar_sync.demo.dashboards import ask_dashboards, print_dashboards
 from calendar_sync.demo.programs import PROJECT_QUOTA
 from logging_pkg.analysis.completeness import Completeness
 from logging_pkg.analysis.trace import Trace, build_trace
@@ -69,7 +70,7 @@ class Reader:
 
     def __init__(self, loki: LokiClient, prometheus_url: str, start_ns: int, end_ns: int) -> None:
         self.loki = loki
-        self._prometheus_url = prometheus_url
+        self.prometheus_url = prometheus_url
         self.start_ns, self.end_ns = start_ns, end_ns
         self.seconds = (end_ns - start_ns) // 1_000_000_000 + 1
 
@@ -87,7 +88,7 @@ class Reader:
         """What Prometheus has of a recorded series."""
         session = requests.Session()
         session.trust_env = False
-        answer = session.get(f"{self._prometheus_url}/api/v1/query", params={"query": expression}, timeout=30)
+        answer = session.get(f"{self.prometheus_url}/api/v1/query", params={"query": expression}, timeout=30)
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found
@@ -118,7 +119,12 @@ def print_report(
     _alerts(console, receiver, report)
     events = stored_events(reader.loki, pipeline_start_ns, reader.end_ns)
     console.print()
-    _story(console, events, report)
+    story = _story(console, events, report)
+    console.print()
+    with console.status(" asking what the dashboards' panels ask"):
+        answers = ask_dashboards(reader.loki, reader.prometheus_url, reader.start_ns, reader.end_ns, story)
+    for broken in print_dashboards(console, answers):
+        report.require(False, broken)
     console.print()
     _completeness(console, measure_completeness(reader.loki, logs, pipeline_start_ns, reader.end_ns), report)
     failed = reader.number(
@@ -266,7 +272,8 @@ def _alerts(console: Console, receiver: WebhookReceiver, report: Report) -> None
         report.require(False, f"alert {name}, fired and delivered")
 
 
-def _story(console: Console, events: list[dict[str, Any]], report: Report) -> None:
+def _story(console: Console, events: list[dict[str, Any]], report: Report) -> str:
+    """Print the most telling trace, and return its correlation_id."""
     by_correlation: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for event in events:
         by_correlation[event["correlation_id"]].append(event)
@@ -280,6 +287,7 @@ def _story(console: Console, events: list[dict[str, Any]], report: Report) -> No
     report.require(_story_value(best[1])[0], "one correlation_id from a request over a sync to a retried API call")
     console.print(f" One story         logpipe trace {best[0]}")
     print_trace(best[1], console, keep=3)
+    return best[0]
 
 
 def _story_value(trace: Trace) -> tuple[bool, bool, int]:

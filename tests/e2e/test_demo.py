@@ -22,6 +22,7 @@ PARTS = (
     "Alerts",
     "AppDown",
     "One story",
+    "Dashboards",
     "Completeness",
 )
 

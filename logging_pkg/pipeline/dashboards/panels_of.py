@@ -27,12 +27,13 @@ class ReadQuery:
 
 @dataclass(frozen=True, slots=True)
 class ReadPanel:
-    """One panel that asks for data."""
+    """One panel that asks for data; `empty` is what it says when there is none."""
 
     dashboard: str
     title: str
     kind: str
     queries: tuple[ReadQuery, ...]
+    empty: str = ""
 
 
 def panels_of(document: Mapping[str, Any]) -> Iterator[ReadPanel]:
@@ -48,7 +49,16 @@ def panels_of(document: Mapping[str, Any]) -> Iterator[ReadPanel]:
             for target in panel.get("targets", [])
         )
         if queries:
-            yield ReadPanel(document["title"], panel["title"], panel["type"], queries)
+            empty = panel.get("fieldConfig", {}).get("defaults", {}).get("noValue", "")
+            yield ReadPanel(document["title"], panel["title"], panel["type"], queries, empty)
+
+
+def marks_of(document: Mapping[str, Any]) -> Iterator[ReadPanel]:
+    """The annotations of a dashboard, as panels of one query each."""
+    for mark in document.get("annotations", {}).get("list", []):
+        kind = mark["datasource"]["type"]
+        query = ReadQuery(mark["expr"], kind, is_instant=False, legend=mark["titleFormat"])
+        yield ReadPanel(document["title"], mark["name"], "logs" if kind == "loki" else "timeseries", (query,))
 
 
 def variables_in(text: str) -> set[str]:

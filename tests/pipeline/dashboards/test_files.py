@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from logging_pkg.pipeline.dashboards.explore import runbook_number
+from logging_pkg.pipeline.dashboards.model import MetricPanel, Panel, Query
 from logging_pkg.pipeline.dashboards.panels_of import BUILT_IN, variables_in
+from logging_pkg.pipeline.dashboards.resolve import resolve
 from logging_pkg.pipeline.dashboards.rule_book import rule_book
 from logging_pkg.pipeline.generated_files import generated_files
 from logging_pkg.pipeline.lint import lint
@@ -226,3 +228,25 @@ def test_a_metric_that_no_dashboard_names_is_on_one_all_the_same() -> None:
         if not re.search(rf":{metric.name}[a-z_]*:", texts)
     ]
     assert missing == []
+
+
+def test_compose_gives_grafana_these_files() -> None:
+    """Dashboards are mounted where the provider looks, and each data source's host is a service of compose.yaml."""
+    services = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]
+    mounts = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
+    provider = yaml.safe_load((PROJECT / "grafana/provisioning/dashboards/dashboards.yaml").read_text())["providers"][0]
+    assert mounts["./grafana/dashboards"] == provider["options"]["path"]
+    assert mounts["./grafana/provisioning"] == "/etc/grafana/provisioning"
+    for source in yaml.safe_load(SOURCES.read_text())["datasources"]:
+        host, _, port = source["url"].removeprefix("http://").partition(":")
+        assert any(published.endswith(f":{port}:{port}") for published in services[host]["ports"])
+
+
+def test_the_panels_of_the_manual_can_be_written_so() -> None:
+    """What docs/DASHBOARDS.md shows is Python that gives panels, and they resolve."""
+    text = (PROJECT / "docs/DASHBOARDS.md").read_text()
+    names = {"MetricPanel": MetricPanel, "Panel": Panel, "Query": Query, "_SAMPLES": '{event="process.sampled"}'}
+    one, other = [eval(block, names)[0] for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+    assert resolve(one, load_registry(), []).queries[0].expr.startswith("alias:cache_size_bytes:avg_5m{")
+    assert parse(other.queries[0].expr)
+    assert {f"/d/{name}" for name in DOCUMENTS} == set(re.findall(r"`(/d/\w+)`", text))

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from logging_pkg.pipeline.dashboards.live import Answer, Prometheus, Servers, ask
-from logging_pkg.pipeline.dashboards.panels_of import panels_of
+from logging_pkg.pipeline.dashboards.panels_of import marks_of, panels_of
 from logging_pkg.schemas.examples import example_lines
 from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, recorded
-from tests.pipeline.events import ENV, REGISTRY, push
+from tests.pipeline.events import ENV, REGISTRY, line, push
 
 if TYPE_CHECKING:
     from logging_pkg.stack import Stack
@@ -35,11 +35,11 @@ def lines(now_ns: int) -> Iterator[dict[str, Any]]:
     """48 examples of every event, of which every fourth belongs to one cause."""
     for event in REGISTRY.events:
         made = example_lines(REGISTRY, event, count=LINES, first=1, seed=7)
-        for number, line in enumerate(made):
+        for number, example in enumerate(made):
             moment = now_ns // 1000 - number * SPREAD_S * 1_000_000 // LINES
             stamp = datetime.fromtimestamp(moment / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             yield {
-                **line,
+                **example,
                 "service_name": SERVICE,
                 "env": ENV,
                 "timestamp": stamp,
@@ -91,6 +91,21 @@ def test_every_panel_has_data_with_the_labels_its_legend_shows(answers: list[Ans
     asked = sum(bool(list(panels_of(document))) for document in DOCUMENTS.values())
     assert len(answers) > 100
     assert asked == len(DOCUMENTS) - 1, "only the runbooks have no queries"
+
+
+def test_every_mark_on_the_graphs_has_data(filled: tuple[Stack, int]) -> None:
+    """Alerts that fired and processes that started with their release, with the labels their titles show."""
+    from logging_pkg.loki_client import LokiClient
+
+    stack, now_ns = filled
+    start_ns, end_ns = now_ns - 600_000_000_000, time.time_ns()
+    with LokiClient(stack.loki_url) as loki:
+        push(loki, [line("process.sampled", SERVICE, now_ns, uptime_s=2.5, release="2026.11.1")])
+        servers = Servers(loki, Prometheus(stack.prometheus_url, start_ns, end_ns), start_ns, end_ns)
+        marks = itertools.chain.from_iterable(marks_of(document) for document in DOCUMENTS.values())
+        found = list(ask(marks, servers, {}, {"service_name": SERVICE, "env": ENV}))
+    assert [one for one in found if not one.is_filled] == []
+    assert {one.panel.title for one in found} == {"Alerts", "Releases"}
 
 
 def test_another_service_sees_nothing_of_it(filled: tuple[Stack, int]) -> None:

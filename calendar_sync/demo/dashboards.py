@@ -1,0 +1,58 @@
+"""Do the dashboards show this demonstration: every panel's queries, asked of its own Loki and Prometheus.
+
+In: the committed dashboards and rules, a Reader, a correlation_id. Out: a part of the report, and what is broken.
+Never: a Grafana; none is needed to know whether a panel has data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from logging_pkg.loki_client import LokiClient
+from logging_pkg.pipeline.dashboards.build import DASHBOARDS_DIRECTORY
+from logging_pkg.pipeline.dashboards.live import Answer, Prometheus, Servers, ask
+from logging_pkg.pipeline.dashboards.panels_of import ReadPanel, panels_of
+from logging_pkg.pipeline.dashboards.rule_book import rule_book
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def ask_dashboards(loki: LokiClient, prometheus_url: str, start_ns: int, end_ns: int, story: str) -> list[Answer]:
+    """What each panel shows of a span of time.
+
+    Args:
+        loki: a client of the stack's Loki.
+        prometheus_url: of the stack's Prometheus.
+        start_ns: begin of the span, ns since 1970.
+        end_ns: end of it.
+        story: the correlation_id that the timeline is opened with.
+    """
+    servers = Servers(loki, Prometheus(prometheus_url, start_ns, end_ns), start_ns, end_ns)
+    rules = rule_book(path.read_text(encoding="utf-8") for path in sorted((_ROOT / "loki" / "rules").glob("*.yaml")))
+    return list(ask(_panels(), servers, rules.recorded, {"id": story}))
+
+
+def print_dashboards(console: Console, answers: Sequence[Answer]) -> list[str]:
+    """Print how many panels have data and why the others have none; return a sentence for each that is broken."""
+    filled = sum(answer.is_filled for answer in answers)
+    waiting = [answer for answer in answers if not answer.is_filled and not answer.problem]
+    broken = [answer for answer in answers if answer.problem]
+    names = {answer.panel.dashboard for answer in answers}
+    console.print(
+        f" Dashboards        {filled} of {len(answers)} panels of {len(names)} dashboards have data · "
+        f"{len(broken)} broken · {len(waiting)} have nothing to show:"
+    )
+    for answer in waiting:
+        console.print(
+            f"                   {answer.panel.dashboard}, {answer.panel.title}: {answer.panel.empty}", style="dim"
+        )
+    return [f'data in "{answer.panel.title}" of {answer.panel.dashboard}: {answer.problem}' for answer in broken]
+
+
+def _panels() -> Iterator[ReadPanel]:
+    for path in sorted((_ROOT / DASHBOARDS_DIRECTORY).glob("*.json")):
+        yield from panels_of(json.loads(path.read_text(encoding="utf-8")))
