@@ -17,6 +17,7 @@ import yaml
 
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.dashboards.catalogue import CATALOGUE
+from logging_pkg.pipeline.dashboards.catalogue.service_levels import service_levels
 from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID, runbook_number
 from logging_pkg.pipeline.dashboards.grafana import dashboard_json
 from logging_pkg.pipeline.dashboards.model import Dashboard, MetricPanel, Panel, Row
@@ -57,13 +58,17 @@ def dashboards(registry: Registry, rules: RuleBook, runbooks: Mapping[str, str])
     recorded = _recorded(registry) | set(rules.recorded)
     files: dict[str, str] = {}
     left_out: list[str] = []
-    for dashboard in (*CATALOGUE, *_others(registry), *_runbooks(runbooks)):
+    for dashboard in (*CATALOGUE, service_levels(rules), *_others(registry), *_runbooks(runbooks)):
         rows = []
         for row in dashboard.rows:
+            if row.needs and row.needs not in recorded:
+                continue
             panels, missing = _shown(dashboard, row, registry, recorded)
             left_out += missing
             if panels:
                 rows.append((row.title, panels))
+        if not rows:
+            continue
         _require_unique(dashboard, rows)
         path = f"{DASHBOARDS_DIRECTORY}/{dashboard.uid}.json"
         if path in files:

@@ -97,7 +97,8 @@ def _heading(title: str, number: int, top: int) -> dict[str, Any]:
 
 
 def _panel(panel: Panel, number: int, where: dict[str, int], rules: RuleBook, typed: frozenset[str]) -> dict[str, Any]:
-    known = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
+    judging = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
+    known = judging + [rules.alerts[name] for name in panel.runbooks if name in rules.alerts]
     links = [_link("Logs", explore_url(panel.logs, typed=typed))] if panel.logs else []
     links += [_link(f"Runbook: {alert.name}", runbook_url(alert.name)) for alert in known]
     made = {
@@ -108,7 +109,7 @@ def _panel(panel: Panel, number: int, where: dict[str, int], rules: RuleBook, ty
         "gridPos": where,
         "links": links,
         "options": options(panel),
-        "fieldConfig": field_config(panel, known if panel.has_limit else []),
+        "fieldConfig": field_config(panel, judging),
     }
     if panel.kind == "text":
         return made

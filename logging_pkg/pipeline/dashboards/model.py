@@ -51,7 +51,7 @@ class Panel:
         unit: Grafana's id of the unit.
         logs: LogQL of the lines behind it, for Explore.
         alerts: names of the alert rules about it: their limits are its thresholds, their runbooks its links.
-        has_limit: whether those rules compare what this panel shows; without it they give runbooks only.
+        runbooks: names of alert rules that judge something else than this panel shows: they are its links only.
         empty: what stands there when there is no data.
         width: columns of the grid; 0 is the kind's usual one.
         is_stacked: whether the lines are parts of a whole.
@@ -68,7 +68,7 @@ class Panel:
     unit: str = "short"
     logs: str = ""
     alerts: tuple[str, ...] = ()
-    has_limit: bool = True
+    runbooks: tuple[str, ...] = ()
     empty: str = "Nothing in this time range"
     width: int = 0
     is_stacked: bool = False
@@ -90,7 +90,7 @@ class MetricPanel:
         event: the event's name.
         metric: the metric's.
         only: of a histogram, the quantiles to show.
-        title, description, empty, kind, alerts, has_limit, width, is_stacked: as of a Panel; empty ones follow.
+        title, description, empty, kind, alerts, runbooks, width, is_stacked: as of a Panel; empty ones follow.
     """
 
     event: str
@@ -101,17 +101,24 @@ class MetricPanel:
     description: str = ""
     empty: str = ""
     kind: Kind = "timeseries"
-    has_limit: bool = True
+    runbooks: tuple[str, ...] = ()
     width: int = 0
     is_stacked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels under a heading."""
+    """Panels under a heading.
+
+    Attributes:
+        title: the heading; empty makes none.
+        panels: side by side, in reading order.
+        needs: a recorded series without which the project has no use for them, such as one of rules it does not have.
+    """
 
     title: str
     panels: tuple[Panel | MetricPanel, ...]
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)

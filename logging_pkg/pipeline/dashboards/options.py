@@ -105,7 +105,8 @@ def field_config(panel: Panel, alerts: Sequence[Alert]) -> dict[str, Any]:
 
 def threshold_steps(alerts: Sequence[Alert]) -> list[dict[str, Any]]:
     """Colours from the limits of alert rules: `> 1000` of a warning is orange from 1,000 on."""
-    limits = [(alert.limit, _COLOURS.get(alert.severity, _WARNING)) for alert in alerts if alert.limit]
+    # Objectives share their limits: each is one step.
+    limits = {(alert.limit, _COLOURS.get(alert.severity, _WARNING)) for alert in alerts if alert.limit}
     above = sorted((limit.value, colour) for limit, colour in limits if limit.op.startswith(">"))
     below = sorted((limit.value, colour) for limit, colour in limits if limit.op.startswith("<"))
     if not below:

@@ -45,7 +45,7 @@ def resolve(panel: MetricPanel, registry: Registry, variables: Iterable[str]) ->
         unit=parts.unit,
         logs=lines_of(event, metric, chosen),
         alerts=panel.alerts,
-        has_limit=panel.has_limit,
+        runbooks=panel.runbooks,
         empty=panel.empty or f"No {event.name} in this time range",
         width=panel.width,
         is_stacked=panel.is_stacked,

@@ -98,4 +98,18 @@ def _limit_outside_brackets(expr: str) -> Limit | None:
     while (shorter := _NESTED.sub(" ", text)) != text:
         text = shorter
     match = _LIMIT.search(text)
+    stripped = expr.strip()
+    if match is None and stripped.startswith("("):
+        # `(a > 1 and b > 2) or (…)`: the first group decides as good as any.
+        return _limit_outside_brackets(_first_group(stripped))
     return Limit(match["op"], float(match["value"])) if match else None
+
+
+def _first_group(text: str) -> str:
+    """What is between the first bracket and the one that closes it."""
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[1:place]
+    return ""

@@ -37,8 +37,7 @@ CACHE: Final = Dashboard(
                     ),
                     unit="percentunit",
                     logs=f'{{event="{_USAGE}", {CHOSEN}}}',
-                    alerts=("CacheHitRateFell",),
-                    has_limit=False,
+                    runbooks=("CacheHitRatioDropped", "RouteCacheHitRatioDropped"),
                     empty=_NOTHING,
                 ),
                 Panel(

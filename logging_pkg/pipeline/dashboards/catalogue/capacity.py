@@ -10,6 +10,9 @@ from typing import Final
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _SAMPLED: Final = "process.sampled"
+_SIZES: Final = "db.size_sampled"
+_DISK_DAYS: Final = "service:log_disk_left_days:deriv_1d"
+_NO_TREND: Final = "Nothing fills up, or there is no trend yet"
 _SAMPLES: Final = f'{{event="{_SAMPLED}", {CHOSEN}}}'
 
 CAPACITY: Final = Dashboard(
@@ -22,7 +25,7 @@ CAPACITY: Final = Dashboard(
             "Processes",
             (
                 MetricPanel(_SAMPLED, "process_memory"),
-                MetricPanel(_SAMPLED, "process_heartbeats", ("AppDown",), has_limit=False),
+                MetricPanel(_SAMPLED, "process_heartbeats", runbooks=("AppDown",)),
                 Panel(
                     "Threads, the process with most",
                     "A number that only rises is a leak of threads.",
@@ -50,6 +53,79 @@ CAPACITY: Final = Dashboard(
                     logs=_SAMPLES,
                 ),
             ),
+        ),
+        Row(
+            "Processor, memory and files",
+            (
+                MetricPanel(
+                    _SAMPLED,
+                    "process_cpu_core_ratio",
+                    description="Processor time per second, in cores, mean of all processes.",
+                ),
+                MetricPanel(_SAMPLED, "memory_used_ratio", ("MemoryNearLimit",), runbooks=("MemoryRunsOut",)),
+                MetricPanel(_SAMPLED, "process_private_memory"),
+                MetricPanel(_SAMPLED, "process_open_file_ratio", ("FileDescriptorsNearLimit",)),
+                MetricPanel(_SAMPLED, "process_gc_pause"),
+                MetricPanel(
+                    _SAMPLED,
+                    "worker_busy_ratio",
+                    ("WorkersSaturated",),
+                    empty="No server tells how busy its workers are",
+                ),
+            ),
+            needs="service:process_cpu_core_ratio:avg_5m",
+        ),
+        Row(
+            "Disk and database",
+            (
+                MetricPanel(_SAMPLED, "log_disk_free", runbooks=("DiskFillsUp", "DiskFullInDays")),
+                MetricPanel(_SAMPLED, "process_db_connections", empty="No process tells of its connections"),
+                MetricPanel(_SIZES, "db_size"),
+                MetricPanel(
+                    _SIZES, "db_size_left", runbooks=("DatabaseFillsUp",), empty="No database tells what room is left"
+                ),
+                MetricPanel("db.table_size_sampled", "db_table_size"),
+                MetricPanel("db.table_size_sampled", "db_table_rows"),
+            ),
+            needs="alias:db_size_bytes:avg_5m",
+        ),
+        Row(
+            "When does it run out",
+            (
+                Panel(
+                    "Days until the disk of the logs is full",
+                    "From the last day's trend. Empty while it does not fill up, and for the first 12 hours.",
+                    (Query(f"min by (service_name) ({_DISK_DAYS}{{{CHOSEN}}})", "{{service_name}}"),),
+                    unit="d",
+                    logs=_SAMPLES,
+                    alerts=("DiskFullInDays",),
+                    empty=_NO_TREND,
+                ),
+                Panel(
+                    "Days until a database is full",
+                    "From the last day's trend. Empty while it does not grow, and for the first 12 hours.",
+                    (Query(f"min by (alias) (alias:db_size_left_days:deriv_1d{{{CHOSEN}}})", "{{alias}}"),),
+                    unit="d",
+                    logs=f'{{event="{_SIZES}", {CHOSEN}}}',
+                    alerts=("DatabaseFillsUp",),
+                    empty=_NO_TREND,
+                ),
+                Panel(
+                    "Growth per day, by table",
+                    "From the last day's trend: which table to look at first.",
+                    (
+                        Query(
+                            f"topk(20, alias_table:db_table_growth_bytes_per_day:deriv_1d{{{CHOSEN}}})",
+                            "{{alias}} {{table}}",
+                        ),
+                    ),
+                    width=24,
+                    unit="bytes",
+                    logs=f'{{event="db.table_size_sampled", {CHOSEN}}}',
+                    empty=_NO_TREND,
+                ),
+            ),
+            needs=_DISK_DAYS,
         ),
     ),
 )

@@ -27,23 +27,22 @@ DATABASE: Final = Dashboard(
                     "http.request_finished",
                     "http_queries_per_request",
                     ("ManyQueriesPerRequest",),
+                    runbooks=("RouteQueriesRegressed",),
                     description="Mean over 5 minutes. A page that grows with its data is an N+1; the target is 5.",
                 ),
                 MetricPanel(
                     "db.high_query_count_detected",
                     "db_high_query_counts",
-                    ("HighQueryCounts",),
-                    has_limit=False,
+                    runbooks=("TooManyQueries",),
                     empty="No request was over the query count threshold",
                 ),
                 MetricPanel(
-                    "db.n_plus_one_detected", "db_n_plus_ones", ("NPlusOne",), has_limit=False, empty="No N+1 found"
+                    "db.n_plus_one_detected", "db_n_plus_ones", runbooks=("NPlusOneFound",), empty="No N+1 found"
                 ),
                 MetricPanel(
                     "db.slow_query_detected",
                     "db_slow_queries",
-                    ("SlowQueries",),
-                    has_limit=False,
+                    runbooks=("SlowQueries",),
                     empty="No query was slow",
                 ),
             ),
@@ -65,8 +64,7 @@ DATABASE: Final = Dashboard(
                     kind="table",
                     source="loki",
                     logs=f'{_N_PLUS_ONES} | json route="route" | route=~"$route"',
-                    alerts=("NPlusOne",),
-                    has_limit=False,
+                    runbooks=("NPlusOneFound",),
                     empty="No N+1 found in this time range",
                 ),
                 Panel(
@@ -85,8 +83,7 @@ DATABASE: Final = Dashboard(
                     source="loki",
                     unit="ms",
                     logs=f'{_SLOW} | json route="route" | route=~"$route"',
-                    alerts=("SlowQueries",),
-                    has_limit=False,
+                    runbooks=("SlowQueries",),
                     empty="No query was slow in this time range",
                 ),
             ),

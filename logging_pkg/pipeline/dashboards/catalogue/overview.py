@@ -11,6 +11,7 @@ from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel
 
 _RATE: Final = f"route_method_status_class:http_requests:rate_5m{{{CHOSEN}}}"
 _REQUESTS: Final = f'{{event="http.request_finished", {CHOSEN}}}'
+_CHECKED: Final = "health.check_finished"
 _FAILED: Final = f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1'
 #: Shares by route, weighted by the requests of each route: the share of all requests.
 _ROUTE_RATE: Final = f"sum by (service_name, env, route) ({_RATE})"
@@ -82,8 +83,7 @@ OVERVIEW: Final = Dashboard(
                     kind="stat",
                     unit="short",
                     logs=f'{{event="process.sampled", {CHOSEN}}}',
-                    alerts=("AppDown",),
-                    has_limit=False,
+                    runbooks=("AppDown",),
                     empty="No process reports: down, or its logs do not arrive",
                 ),
             ),
@@ -148,6 +148,14 @@ OVERVIEW: Final = Dashboard(
                     empty="No requests",
                 ),
             ),
+        ),
+        Row(
+            "From outside",
+            (
+                MetricPanel(_CHECKED, "health_check_up", runbooks=("HealthCheckFailed", "CertificateExpires")),
+                MetricPanel(_CHECKED, "health_check_duration", runbooks=("HealthCheckFailed",)),
+            ),
+            needs="check:health_check_up:avg_5m",
         ),
         Row(
             "Errors and warnings",

@@ -48,8 +48,7 @@ REQUESTS: Final = Dashboard(
                     kind="table",
                     width=24,
                     logs=f'{_REQUESTS} | route=~"$route"',
-                    alerts=("SlowRoute",),
-                    has_limit=False,
+                    runbooks=("SlowRoute",),
                     empty="No requests",
                 ),
             ),
@@ -69,7 +68,9 @@ REQUESTS: Final = Dashboard(
                     logs=f'{_REQUESTS} | route=~"$route"',
                     empty="No requests",
                 ),
-                MetricPanel("http.request_finished", "http_error_ratio", ("HighErrorRate",)),
+                MetricPanel(
+                    "http.request_finished", "http_error_ratio", ("HighErrorRate",), runbooks=("RouteErrorsRegressed",)
+                ),
                 Panel(
                     "Requests per second, by method and status",
                     "4xx are the callers' mistakes, 5xx the application's.",
@@ -91,13 +92,18 @@ REQUESTS: Final = Dashboard(
         Row(
             "Response time",
             (
-                MetricPanel("http.request_finished", "http_response_time", ("SlowRoute",), only=("p95",)),
+                MetricPanel(
+                    "http.request_finished",
+                    "http_response_time",
+                    ("SlowRoute",),
+                    only=("p95",),
+                    runbooks=("RouteLatencyRegressed",),
+                ),
                 MetricPanel("http.request_finished", "http_response_time", only=("p50", "p99")),
                 MetricPanel(
                     "http.slow_request_detected",
                     "http_slow_requests",
-                    ("SlowRoute",),
-                    has_limit=False,
+                    runbooks=("SlowRoute",),
                     empty="No request was over the slow threshold",
                 ),
                 MetricPanel("http.request_stuck", "http_stuck_requests", empty="No request was stuck"),
