@@ -155,7 +155,7 @@ OVERVIEW: Final = Dashboard(
                 MetricPanel(_CHECKED, "health_check_up", runbooks=("HealthCheckFailed", "CertificateExpires")),
                 MetricPanel(_CHECKED, "health_check_duration", runbooks=("HealthCheckFailed",)),
             ),
-            needs="check:health_check_up:avg_5m",
+            needs="check:health_check_up_ratio:avg_5m",
         ),
         Row(
             "Errors and warnings",
