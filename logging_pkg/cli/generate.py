@@ -1,7 +1,8 @@
-"""`logpipe generate`: the files that follow from the schemas, rules and runbooks.
+"""`logpipe generate`: the files that follow from the schemas.
 
-In: schema directories, the project. Out: loki/rules/recording.yaml, docs/EVENTS.md, docs/METRICS.md and, where there is
-that directory, grafana/dashboards/; or with --check the differences to them and exit 1. Never: another file.
+In: schema directories. Out: loki/rules/recording.yaml, docs/EVENTS.md and docs/METRICS.md, and
+grafana/dashboards/ where there is that directory; or with --check the differences to them and exit 1.
+Never: another file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import typer
 
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.exceptions import RuleError
+from logging_pkg.pipeline.dashboards.project import project_dashboards
 from logging_pkg.pipeline.generate import RECORDING_RULES
 from logging_pkg.pipeline.generated_files import generated_files
 
@@ -26,25 +28,21 @@ def generate(
     root: Annotated[Path, typer.Option("--root", help="The project: where loki/rules/ and docs/ are.")] = Path(),
     schemas: Directories = None,
 ) -> None:
-    """Write what follows from the schemas: recording rules, docs/EVENTS.md, docs/METRICS.md and Grafana dashboards."""
+    """Write what follows from the schemas: recording rules, docs/EVENTS.md, docs/METRICS.md, Grafana dashboards."""
     registry = registry_of(schemas)
+    files = generated_files(registry)
     if not (root / RECORDING_RULES).parent.is_dir():
         raise RuleError(
             f"{root / RECORDING_RULES}: No such file or directory; run logpipe generate in the project's directory"
         )
-    try:
-        made = generated_files(registry, root)
-    except OSError as error:
-        raise RuleError(
-            f"{error.filename}: {error.strerror}; run logpipe generate in the project's directory"
-        ) from error
-    files = made.texts
+    dashboards = project_dashboards(registry, root, files)
+    files |= dashboards.files
+    for sentence in dashboards.left_out:
+        typer.echo(f"left out: {sentence}", err=True)
     stale = [name for name, expected in files.items() if _is_stale(root / name, name, expected, check=check)]
     if check and stale:
         typer.echo(f"{', '.join(stale)}: out of date: run logpipe generate, and commit what it writes", err=True)
         raise typer.Exit(1)
-    for sentence in made.left_out:
-        typer.echo(f"left out: {sentence}", err=True)
     for name in files:
         typer.echo(f"{name}: {'written' if name in stale else 'up to date'}")
 

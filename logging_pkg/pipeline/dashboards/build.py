@@ -55,7 +55,7 @@ def dashboards(registry: Registry, rules: RuleBook, runbooks: Mapping[str, str])
     Raises:
         RuleError: two dashboards or two panels of one have the same name.
     """
-    recorded = _recorded(registry) | set(rules.recorded)
+    recorded = {*_recorded(registry), *rules.recorded}
     files: dict[str, str] = {}
     left_out: list[str] = []
     for dashboard in (*CATALOGUE, service_levels(rules), *_others(registry), *_runbooks(runbooks)):

@@ -15,9 +15,10 @@ import yaml
 from logging_pkg.pipeline.dashboards.explore import runbook_number
 from logging_pkg.pipeline.dashboards.model import MetricPanel, Panel, Query
 from logging_pkg.pipeline.dashboards.panels_of import BUILT_IN, variables_in
+from logging_pkg.pipeline.dashboards.project import project_dashboards
 from logging_pkg.pipeline.dashboards.resolve import resolve
 from logging_pkg.pipeline.dashboards.rule_book import rule_book
-from logging_pkg.pipeline.generated_files import generated_files
+from logging_pkg.pipeline.generate import RECORDING_RULES, recording_rules
 from logging_pkg.pipeline.lint import lint
 from logging_pkg.pipeline.logql import parse
 from logging_pkg.schemas import load_registry
@@ -37,16 +38,14 @@ def links(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_every_dashboard_of_the_catalogue_is_committed_and_none_beside_it() -> None:
     """A file whose dashboard was renamed or taken away would go on being shown."""
-    written = {
-        path.split("/")[-1] for path in generated_files(load_registry(), PROJECT).texts if path.endswith(".json")
-    }
+    written = {path.split("/")[-1] for path in project_dashboards(load_registry(), PROJECT, {}).files}
     assert {f"{name}.json" for name in DOCUMENTS} == written
     assert set(DOCUMENTS) >= WANTED
 
 
 def test_no_panel_had_to_be_left_out() -> None:
     """The committed rules and schemas have what every panel reads, and every alert a panel names exists."""
-    assert generated_files(load_registry(), PROJECT).left_out == ()
+    assert project_dashboards(load_registry(), PROJECT, {}).left_out == ()
 
 
 @EVERY_DASHBOARD
@@ -213,7 +212,7 @@ def test_a_metric_taken_from_a_schema_leaves_its_panels_out_and_tells(tmp_path: 
     event = registry.events["http.request_finished"]
     metrics = tuple(metric for metric in event.metrics if metric.name != "http_apdex")
     changed = replace(registry, events={**registry.events, event.name: replace(event, metrics=metrics)})
-    left_out = generated_files(changed, PROJECT).left_out
+    left_out = project_dashboards(changed, PROJECT, {RECORDING_RULES: recording_rules(changed)}).left_out
     assert 'Requests, "http_apdex": no metric http_apdex in x-metrics of http.request_finished' in left_out
     assert 'Overview, "Apdex, by service": no rule records route:http_apdex_ratio:avg_5m' in left_out
 

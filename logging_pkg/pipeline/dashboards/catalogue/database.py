@@ -33,15 +33,21 @@ DATABASE: Final = Dashboard(
                 MetricPanel(
                     "db.high_query_count_detected",
                     "db_high_query_counts",
+                    title="Requests with too many queries per second, by route",
                     runbooks=("TooManyQueries",),
                     empty="No request was over the query count threshold",
                 ),
                 MetricPanel(
-                    "db.n_plus_one_detected", "db_n_plus_ones", runbooks=("NPlusOneFound",), empty="No N+1 found"
+                    "db.n_plus_one_detected",
+                    "db_n_plus_ones",
+                    title="N+1 found per second, by route",
+                    runbooks=("NPlusOneFound",),
+                    empty="No N+1 found",
                 ),
                 MetricPanel(
                     "db.slow_query_detected",
                     "db_slow_queries",
+                    title="Slow queries per second, by alias, route",
                     runbooks=("SlowQueries",),
                     empty="No query was slow",
                 ),
@@ -91,9 +97,25 @@ DATABASE: Final = Dashboard(
         Row(
             "Plans of slow queries",
             (
-                MetricPanel("db.query_explained", "db_missing_indexes_explained", empty="No plan asks for an index"),
-                MetricPanel("db.query_explained", "db_full_scans_explained", empty="No plan reads a whole large table"),
-                MetricPanel("db.query_explained", "db_queries_explained", width=24, empty="No plan was asked for"),
+                MetricPanel(
+                    "db.query_explained",
+                    "db_missing_indexes_explained",
+                    title="Plans that want an index, in 5m, by alias, route",
+                    empty="No plan asks for an index",
+                ),
+                MetricPanel(
+                    "db.query_explained",
+                    "db_full_scans_explained",
+                    title="Plans that read a whole table, in 5m, by alias, route",
+                    empty="No plan reads a whole large table",
+                ),
+                MetricPanel(
+                    "db.query_explained",
+                    "db_queries_explained",
+                    title="Plans asked for per second, by alias, outcome",
+                    width=24,
+                    empty="No plan was asked for",
+                ),
                 Panel(
                     "Plans",
                     "Findings and plan of each slow SELECT that was explained. Newest first.",
