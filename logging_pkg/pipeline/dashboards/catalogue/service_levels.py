@@ -94,6 +94,18 @@ def service_levels(rules: RuleBook) -> Dashboard:
                         ("1d", "2h"),
                         tickets,
                     ),
+                    _burn(
+                        "Burn rate, 6 hours and 30 minutes",
+                        "The page is due as well when both are over 6: 5 % of the budget in 6 hours.",
+                        ("6h", "30m"),
+                        (),
+                    ),
+                    _burn(
+                        "Burn rate, 3 days and 6 hours",
+                        "The ticket is due as well when both are over 1: the budget will not last its 30 days.",
+                        ("3d", "6h"),
+                        (),
+                    ),
                 ),
                 needs=_BUDGET,
             ),

@@ -10,6 +10,7 @@ field is taken away: also those that read a recorded series, whose rule reads th
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from logging_pkg.pipeline.lint.labels import events_of, schemas_at
@@ -25,22 +26,13 @@ _HINT = "change the panel with the field, or keep the field"
 
 def check(project: Project) -> Iterator[Problem]:
     """A panel with a query that reads what nobody emits or records."""
-    recorded = {
-        rule.record.text: expr.text for rule in project.rules if rule.record and (expr := rule.fields.text("expr"))
-    }
+    series = _Series(project)
     for dashboard in project.dashboards:
         for panel in _panels(dashboard.root) if dashboard.root else ():
             title = panel.text("title")
-            if title is None:
-                continue
-            reasons = (
-                reason
-                for target in panel.mappings("targets")
-                if (expr := target.text("expr")) is not None
-                for reason in _reasons(expr.text, project, recorded, frozenset())
-            )
-            reason = next(reasons, "")
-            if reason:
+            exprs = [expr.text for target in panel.mappings("targets") if (expr := target.text("expr"))]
+            reason = next((reason for expr in exprs if (reason := series.missing_in(expr))), "")
+            if title is not None and reason:
                 yield Problem.at(title, ID, f"this panel has no data: {reason}", _HINT)
 
 
@@ -51,21 +43,38 @@ def _panels(mapping: Mapping) -> Iterator[Mapping]:
         yield from _panels(panel)
 
 
-def _reasons(expr: str, project: Project, recorded: dict[str, str], seen: frozenset[str]) -> Iterator[str]:
-    """Why a query, LogQL or PromQL, has no answer."""
-    try:
-        expression = parse(expr)
-    except LogQLError:
-        expression = None
-    if expression is not None:
-        yield from _undeclared(expression, project)
-        return
-    for name in dict.fromkeys(_SERIES.findall(expr)):
-        if name not in recorded:
-            yield f"no rule records {name}"
-        elif name not in seen:
-            for reason in _reasons(recorded[name], project, recorded, seen | {name}):
-                yield f"{name} is computed from what is not there: {reason}"
+class _Series:
+    """What queries read by way of recorded series; each series is looked at once.
+
+    Args:
+        project: whose rules record them.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._exprs: dict[str, list[str]] = defaultdict(list)
+        self._reasons: dict[str, str] = {}
+        for rule in project.all_rules:
+            if rule.record and rule.expr:
+                self._exprs[rule.record.text].append(rule.expr.text)
+
+    def missing_in(self, expr: str) -> str:
+        """Why a query, LogQL or PromQL, has no answer; empty when it may have one."""
+        try:
+            expression = parse(expr)
+        except LogQLError:
+            names = dict.fromkeys(_SERIES.findall(expr))
+            return next((reason for name in names if (reason := self._missing_of(name))), "")
+        return next(_undeclared(expression, self._project), "")
+
+    def _missing_of(self, name: str) -> str:
+        if name not in self._exprs:
+            return f"no rule records {name}"
+        if name not in self._reasons:
+            self._reasons[name] = ""  # a series may read itself
+            reason = next((reason for expr in self._exprs[name] if (reason := self.missing_in(expr))), "")
+            self._reasons[name] = reason and f"{name} is computed from what is not there: {reason}"
+        return self._reasons[name]
 
 
 def _undeclared(expression: ast.Expression, project: Project) -> Iterator[str]:
