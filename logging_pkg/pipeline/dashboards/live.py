@@ -14,7 +14,7 @@ from typing import Any, Final
 import requests
 
 from logging_pkg.exceptions import LokiError
-from logging_pkg.loki_client import LokiClient, Matrix, Streams, Vector
+from logging_pkg.loki_client import LokiClient, Matrix, Vector
 from logging_pkg.pipeline.dashboards.build import SERIES
 from logging_pkg.pipeline.dashboards.panels_of import ReadPanel, ReadQuery, filled_in, labels_in
 
@@ -133,7 +133,8 @@ def _labels_of(expr: str, query: ReadQuery, panel: ReadPanel, servers: Servers) 
     found = servers.loki.query_range(expr, servers.start_ns, servers.end_ns, _STEP_S, limit)
     if isinstance(found, Matrix):
         return [dict(series.labels) for series in found.series]
-    return [dict(stream.labels) for stream in found.streams] if isinstance(found, Streams) else []
+    # What a query takes out of its lines is with each entry.
+    return [{**stream.labels, **entry.parsed} for stream in found.streams for entry in stream.entries[:1]]
 
 
 def _not_recorded(panel: ReadPanel, servers: Servers, rules: Mapping[str, str]) -> str:

@@ -28,7 +28,7 @@ EVERY_DASHBOARD = pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DO
 RULES = rule_book(rule_texts())
 WANTED = {
     "overview", "requests", "database", "google", "sync", "users", "cache", "capacity", "pipeline", "timeline", "metrics",
-    "runbooks",
+    "runbooks", "slos",
 }  # fmt: skip
 
 
@@ -146,9 +146,11 @@ def test_thresholds_are_those_of_the_alert_rules() -> None:
         if panel["type"] != "row"
     }
     assert steps["requests", "HTTP response time, p95, by route"] == [(None, "green"), (1000.0, "orange")]
-    assert steps["overview", "Requests that fail"] == [(None, "green"), (0.01, "red")]
+    assert steps["overview", "Requests that fail"] == [(None, "green"), (0.01, "orange")]
     assert steps["google", "Minute quota used, by project"] == [(None, "green"), (0.8, "orange"), (0.95, "red")]
     assert steps["overview", "Syncs that succeed"] == [(None, "red"), (0.9, "green")]
+    assert steps["slos", "Burn rate, an hour and 5 minutes"] == [(None, "green"), (14.4, "red")]
+    assert steps["slos", "Burn rate, a day and 2 hours"] == [(None, "green"), (3.0, "orange")]
     assert steps["requests", "Requests per second, by route"] == [(None, "green")]
 
 
@@ -199,7 +201,8 @@ def test_a_field_taken_from_a_schema_breaks_the_check_naming_each_panel() -> Non
         (f"grafana/dashboards/{name}.json", panel["title"])
         for name, document in DOCUMENTS.items()
         for panel in panels(document)
-        if "response_time_ms" in json.dumps(panel.get("targets", []))
+        # An objective is about that field: by way of Prometheus's rules, which read Loki's, they read it too.
+        if re.search(r"response_time_ms|slo:", json.dumps(panel.get("targets", [])))
     }
     assert named == reading
     assert len(named) >= 5

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from logging_pkg.pipeline.dashboards.build import SERIES
 from logging_pkg.pipeline.dashboards.live import Answer, Prometheus, Servers, ask
 from logging_pkg.pipeline.dashboards.panels_of import marks_of, panels_of
 from logging_pkg.schemas.examples import example_lines
@@ -29,6 +30,9 @@ SERVICE = "dashboards"
 ID = "0198f5d2a1b37c4d8e6f001122334455"
 #: Spread over the last 5 minutes, so that the windows of the rules, 30 s to 5 min 30 s ago, have some of each.
 LINES, SPREAD_S = 48, 320
+
+#: What objectives count: requests to a page they are about, failed attempts that were not refused for the quota.
+COUNTED = {"http.request_finished": {"route": "/dashboard/"}, "google_api.call_finished": {"is_rate_limited": 0}}
 
 
 def lines(now_ns: int) -> Iterator[dict[str, Any]]:
@@ -44,6 +48,7 @@ def lines(now_ns: int) -> Iterator[dict[str, Any]]:
                 "env": ENV,
                 "timestamp": stamp,
                 **({"correlation_id": ID} if number % 4 else {}),
+                **(COUNTED.get(event, {}) if number % 3 else {}),
             }
 
 
@@ -53,14 +58,20 @@ def filled(stack_binaries: object, tmp_path_factory: pytest.TempPathFactory) -> 
     from logging_pkg.loki_client import LokiClient
     from logging_pkg.stack import Stack
 
-    rules = tmp_path_factory.mktemp("stack") / "rules"
-    shutil.copytree(PROJECT / "loki/rules", rules)
-    for path in rules.iterdir():
+    loki_rules, prometheus_rules = (
+        shutil.copytree(PROJECT / "loki" / name, tmp_path_factory.mktemp("stack") / name)
+        for name in ("rules", "prometheus_rules")
+    )
+    for path in (*loki_rules.iterdir(), *prometheus_rules.iterdir()):
         path.write_text(re.sub(r"interval: \w+", "interval: 2s", path.read_text()))
     now_ns = time.time_ns()
-    with Stack(("loki", "prometheus"), rules_directory=rules) as stack, LokiClient(stack.loki_url) as loki:
+    servers = ("loki", "prometheus")
+    with (
+        Stack(servers, rules_directory=loki_rules, prometheus_rules_directory=prometheus_rules) as stack,
+        LokiClient(stack.loki_url) as loki,
+    ):
         push(loki, lines(now_ns))
-        wanted = set(recorded())
+        wanted = {*recorded(), *SERIES.findall(json.dumps(list(DOCUMENTS.values())))}
         deadline = time.monotonic() + 60
         while wanted and time.monotonic() < deadline:
             time.sleep(1)

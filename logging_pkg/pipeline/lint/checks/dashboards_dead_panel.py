@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 from logging_pkg.pipeline.lint.labels import events_of, schemas_at
 from logging_pkg.pipeline.lint.problem import Problem
-from logging_pkg.pipeline.lint.project import Mapping, Project
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.yaml_file import Mapping
 from logging_pkg.pipeline.logql import LogQLError, ast, parse
 
 ID = "dashboards/dead-panel"
