@@ -31,7 +31,7 @@ class Findings:
     Attributes:
         false_alarms: alert and unit -> firing evaluations (of 5 minutes each) before the release.
         found_after_min: alert and unit -> minutes from the release to the first firing evaluation.
-        releases: what is recorded of the releases at the end: labels and the minute they were first seen.
+        releases: minutes from the release to when each release was first seen, as recorded 5 minutes after it.
         judged: evaluations of a unit with a baseline, all alerts together, before the release.
     """
 
@@ -78,8 +78,9 @@ def simulate(units: Sequence[Unit], release_at: int, seed: int, folder: Path) ->
         inputs,
         [
             (f'count_over_time(ALERTS{{alertstate="firing"}}[{before - WEEK}m])', before),
-            (f'min_over_time((timestamp(ALERTS{{alertstate="firing"}}))[{AFTER}m:1m])', length - 1),
-            ("release:process_first_seen_s:min", release_at + 5),
+            # Promtool shows four digits; so the differences are computed there.
+            (f'min_over_time((timestamp(ALERTS{{alertstate="firing"}}))[{AFTER - 2}m:1m]) / 60 - {release_at}', length - 1),
+            (f"release:process_first_seen_s:min / 60 - {release_at}", release_at + 5),
             (" + ".join(f"sum(count_over_time({name}[{before - WEEK}m]))" for name in BASELINES), before),
         ],
         folder,
@@ -87,8 +88,8 @@ def simulate(units: Sequence[Unit], release_at: int, seed: int, folder: Path) ->
     false_alarms, found, releases, judged = answers
     return Findings(
         {_who(sample): int(sample[1]) for sample in false_alarms},
-        {_who(sample): round(sample[1] / 60) - release_at for sample in found if sample[1] / 60 >= release_at},
-        {labels["release"]: round(value / 60) for labels, value in releases},
+        {_who(sample): round(sample[1]) for sample in found},
+        {labels["release"]: round(value) for labels, value in releases},
         int(judged[0][1]),
     )
 
