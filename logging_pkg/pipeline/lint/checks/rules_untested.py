@@ -1,26 +1,36 @@
 """rules/untested: every rule is named by a test.
 
-In: names of rules, test files in loki/tests. Out: a problem for a rule no test names. Never: runs a test.
+In: names of rules, test files in loki/tests and loki/prometheus_tests. Out: a problem for a rule no test names.
+Never: runs a test.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import yaml
 
 from logging_pkg.pipeline.generate import RECORDING_RULES
 from logging_pkg.pipeline.lint.problem import Problem, Severity
-from logging_pkg.pipeline.lint.project import TESTS_DIRECTORY, Project
+from logging_pkg.pipeline.lint.project import PROMETHEUS_TESTS_DIRECTORY, TESTS_DIRECTORY, Project
 
 ID = "rules/untested"
 
 _HINT = f"write a test in {TESTS_DIRECTORY}: docs/RULE_TESTS.md"
+_PROMETHEUS_HINT = f"write a test in {PROMETHEUS_TESTS_DIRECTORY}: docs/RULE_TESTS.md"
+_NAME = re.compile(r"[A-Za-z_:][\w:]*")
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """A rule that no `alertname:` or `record:` of a test file names; a warning where the rules are generated."""
+    """A rule that no test file names as `alertname`, as `record` or in the `expr` of promtool's tests.
+
+    A warning where the rules are generated.
+    """
     tested = {name for file in project.test_files if file.root for name in _named(file.root.node)}
+    for rule in project.prometheus_rules:
+        if rule.name.text not in tested:
+            yield Problem.at(rule.name, ID, "no test names this rule", _PROMETHEUS_HINT)
     generated = []
     for rule in project.rules:
         name = rule.alert or rule.record
@@ -37,7 +47,7 @@ def check(project: Project) -> Iterator[Problem]:
 
 
 def _named(root: yaml.Node) -> Iterator[str]:
-    """The values of `alertname` and `record` in it; what an anchor names is looked at once."""
+    """The values of `alertname` and `record` in it, and the names in its `expr`; an anchor is looked at once."""
     left, seen = [root], set[int]()
     while left:
         node = left.pop()
@@ -48,4 +58,6 @@ def _named(root: yaml.Node) -> Iterator[str]:
             key, value = item if isinstance(item, tuple) else (None, item)
             if key is not None and isinstance(value, yaml.ScalarNode) and key.value in ("alertname", "record"):
                 yield str(value.value)
+            if key is not None and isinstance(value, yaml.ScalarNode) and key.value == "expr":
+                yield from _NAME.findall(str(value.value))
             left.append(value)
