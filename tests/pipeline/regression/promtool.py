@@ -41,9 +41,7 @@ def evaluate(inputs: Sequence[Labels], questions: Sequence[tuple[str, int]], fol
     Raises:
         AssertionError: promtool refused the rules or an expression; with what it said.
     """
-    tests = [
-        {"expr": expression, "eval_time": f"{minute}m", "exp_samples": []} for expression, minute in questions
-    ]
+    tests = [{"expr": expression, "eval_time": f"{minute}m", "exp_samples": []} for expression, minute in questions]
     document = {
         "rule_files": [str(RULES)],
         "evaluation_interval": "5m",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.pipeline.regression.promtool import Sample, evaluate, series
-from tests.pipeline.regression.workload import DAY, WEEK, Unit, recorded
+from tests.pipeline.regression.workload import WEEK, Unit, recorded
 
 BASELINES = (
     "route:http_response_time_ms:baseline_1h",
@@ -52,7 +52,9 @@ def simulate(units: Sequence[Unit], release_at: int, seed: int, folder: Path) ->
             labels = common | {"operation": unit.name}
             inputs += [
                 series("operation:google_api_duration_ms:p95_5m", labels, values["p95"]),
-                series("operation_status_class:google_api_calls:rate_5m", labels | {"status_class": "2xx"}, values["rate"]),
+                series(
+                    "operation_status_class:google_api_calls:rate_5m", labels | {"status_class": "2xx"}, values["rate"]
+                ),
             ]
             continue
         labels = common | {"route": unit.name}
@@ -79,7 +81,10 @@ def simulate(units: Sequence[Unit], release_at: int, seed: int, folder: Path) ->
         [
             (f'count_over_time(ALERTS{{alertstate="firing"}}[{before - WEEK}m])', before),
             # Promtool shows four digits; so the differences are computed there.
-            (f'min_over_time((timestamp(ALERTS{{alertstate="firing"}}))[{AFTER - 2}m:1m]) / 60 - {release_at}', length - 1),
+            (
+                f'min_over_time((timestamp(ALERTS{{alertstate="firing"}}))[{AFTER - 2}m:1m]) / 60 - {release_at}',
+                length - 1,
+            ),
             (f"release:process_first_seen_s:min / 60 - {release_at}", release_at + 5),
             (" + ".join(f"sum(count_over_time({name}[{before - WEEK}m]))" for name in BASELINES), before),
         ],

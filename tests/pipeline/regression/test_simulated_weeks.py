@@ -12,7 +12,11 @@ from tests.pipeline.regression.workload import DAY, WEEK, Unit
 
 #: What the release makes worse, and the alert that has to tell of it.
 WORSE = {
-    "RouteLatencyRegressed": [Unit("/slower/1.6/", slower=1.6), Unit("/slower/2/", slower=2), Unit("/slower/5/", slower=5)],
+    "RouteLatencyRegressed": [
+        Unit("/slower/1.6/", slower=1.6),
+        Unit("/slower/2/", slower=2),
+        Unit("/slower/5/", slower=5),
+    ],
     "RouteQueriesRegressed": [Unit("/queries/1/", more_queries=1), Unit("/queries/50/", more_queries=50)],
     "RouteErrorsRegressed": [Unit("/errors/10/", more_errors=0.1), Unit("/errors/100/", more_errors=1)],
     "GoogleLatencyRegressed": [
@@ -39,7 +43,9 @@ def check(units: list[Unit], release_at: int, seed: int, folder: Path) -> int:
     expected = {(alert, unit.name) for alert, worse in WORSE.items() for unit in worse if unit.name in names}
     if report := os.environ.get("LOGPIPE_REGRESSION_REPORT"):
         lines = [f"seed {seed}: {found.judged} judgements, false alarms {found.false_alarms}"]
-        lines += [f"  {alert} {name}: {minutes} min" for (alert, name), minutes in sorted(found.found_after_min.items())]
+        lines += [
+            f"  {alert} {name}: {minutes} min" for (alert, name), minutes in sorted(found.found_after_min.items())
+        ]
         with Path(report).open("a", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
     assert found.false_alarms == {}
