@@ -55,6 +55,7 @@ def check(units: list[Unit], release_at: int, seed: int, folder: Path) -> int:
     return found.judged
 
 
+@pytest.mark.timeout(900)
 def test_regressions_are_found_within_the_hour_and_nothing_else(tmp_path: Path) -> None:
     """A week for the baselines, two days and a morning judged, then a release; one unit of each kind."""
     chosen = ("/slower/2/", "/queries/1/", "/errors/10/", "events.get", "/busy/", "/slower/1.1/")
