@@ -40,12 +40,16 @@ QUOTAS = {
 
 
 def test_every_alert_is_due_within_three_minutes() -> None:
-    """Offset, interval and `for` together; critical ones leave the time to deliver them within 5 minutes of the cause."""
+    """Offset, interval and `for` together; critical ones leave the time to deliver them within 5 minutes of the cause.
+
+    A cache that was emptied is given the time to fill up again: its warning may take the hour a regression may take.
+    """
     for group in GROUPS:
-        interval_s = {"15s": 15, "30s": 30, "2m": 120}[group["interval"]]
+        interval_s = {"15s": 15, "30s": 30, "1m": 60, "2m": 120}[group["interval"]]
         for rule in group["rules"]:
-            for_s = {"1m": 60, None: 0}[rule.get("for")]
-            assert 30 + interval_s + for_s + (60 if rule["alert"] == "AppDown" else 0) <= 180, rule["alert"]
+            for_s = {"5m": 300, "1m": 60, None: 0}[rule.get("for")]
+            due_s = 30 + interval_s + for_s + (60 if rule["alert"] == "AppDown" else 0)
+            assert due_s <= (3600 if rule["alert"] == "CacheHitRatioDropped" else 180), rule["alert"]
 
 
 def test_no_alert_can_be_over_before_its_first_message() -> None:
