@@ -147,6 +147,7 @@ def _guarded(run: object) -> int:
                 run_directory=DIRECTORY / "stack",
                 rules_directory=ROOT / "loki" / "rules",
                 webhook_url=receiver.url,
+                deadmansswitch_url=receiver.deadmansswitch_url,
                 on_progress=display,
             ) as stack,
         ):

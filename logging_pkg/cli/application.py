@@ -10,6 +10,7 @@ import typer
 from logging_pkg.cli import rules, schema, stack
 from logging_pkg.cli.check import check
 from logging_pkg.cli.generate import generate
+from logging_pkg.cli.probe import probe
 from logging_pkg.cli.ship import ship, vector_config
 from logging_pkg.cli.trace import trace
 
@@ -24,6 +25,7 @@ application.add_typer(stack.app, name="stack")
 application.add_typer(schema.app, name="schema")
 application.add_typer(rules.app, name="rules")
 application.command()(ship)
+application.command()(probe)
 application.command()(trace)
 application.command()(check)
 application.command()(generate)

@@ -46,7 +46,12 @@ class Options:
     config_directory: str | None = None
     webhook_url: str | None = None
 
-    def stack(self, on_progress: OnProgress | None, on_delivery: Callable[[Delivery], None] | None) -> Stack:
+    def stack(
+        self,
+        on_progress: OnProgress | None,
+        on_delivery: Callable[[Delivery], None] | None,
+        on_silence: Callable[[str], None] | None,
+    ) -> Stack:
         """The stack these options describe."""
         config = Path(self.config_directory) if self.config_directory else default_config_directory()
         rules = config / "rules"
@@ -60,6 +65,7 @@ class Options:
             webhook_url=self.webhook_url,
             on_progress=on_progress,
             on_delivery=on_delivery,
+            on_silence=on_silence,
         )
 
 
@@ -117,7 +123,7 @@ def run(options: Options, say: Say, on_progress: OnProgress | None = None) -> No
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
-    stack = options.stack(on_progress, deliver)
+    stack = options.stack(on_progress, deliver, lambda sentence: tell(f"alert {sentence}"))
     try:
         stack.start_all()
         for line in summary(stack):
