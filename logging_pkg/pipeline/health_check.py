@@ -143,7 +143,9 @@ class _Exchange:
             self._read_certificate(connection.sock)
             connection.request("GET", check.target, headers={"User-Agent": "logpipe-probe", **headers})
             with connection.getresponse() as answer:
-                answer.read(_BODY_BYTES)
+                body = answer.read(_BODY_BYTES)
+                if len(body) < _BODY_BYTES and answer.length:
+                    raise http.client.IncompleteRead(b"", answer.length)
                 self._raise_if_late()
                 return answer.status
         finally:

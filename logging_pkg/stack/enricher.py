@@ -46,7 +46,7 @@ class AlertEnricher:
     """Stands beside the direct way from ruler to Alertmanager, never in it: the ruler sends to both.
 
     Alertmanager keeps the younger of two messages about one alert. This one comes later by the time Loki takes to find
-    the lines, and well before the first notification, which waits for group_wait.
+    the lines, and well before the first notification, which waits until group_wait after the alert began to fire.
 
     Args:
         loki_url: where the lines are.

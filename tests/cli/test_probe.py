@@ -105,7 +105,7 @@ def test_it_goes_on_until_it_is_told_to_stop(service: Service, tmp_path: Path) -
     ("arguments", "problem"),
     [
         (["shop"], "no address"),
-        (["--interval", "61", "http://x/"], "range 1<=x<=60"),
+        (["--interval", "61", "http://x/"], "less than or equal to 60"),
         (["--service-name", "A", "http://x/"], "'A'"),
     ],
 )
