@@ -182,13 +182,23 @@ def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery
     assert re.findall(r"logpipe trace \w+", html) == traces
     assert delivery.mail.refused == 0
 
-    delivery.post(alert("HighErrorRate", is_over=True))
+
+@pytest.mark.long
+def test_the_end_of_an_alert_is_told_to_all_three(delivery: Delivery) -> None:
+    """As over, under the same title."""
+    delivery.post(alert("Ends"))
+    delivery.received("Ends")
+    delivery.chat.messages.get(timeout=60)
+    delivery.mail.mails.get(timeout=60)
+    delivery.post(alert("Ends", is_over=True))
     # group_interval of critical alerts is a minute.
-    found = delivery.webhook.wait_for(lambda one: one["status"] == "resolved", 90)
+    found = delivery.webhook.wait_for(
+        lambda one: one["status"] == "resolved" and one["labels"]["alertname"] == "Ends", 90
+    )
     assert found is not None
     assert delivery.chat.messages.get(timeout=60)["attachments"][0]["color"] == "good"
     _, mail = delivery.mail.mails.get(timeout=60)
-    assert mail["Subject"] == "[RESOLVED] HighErrorRate · shop (test)"
+    assert mail["Subject"] == "[RESOLVED] Ends · shop (test)"
 
 
 def test_warnings_are_for_the_chat_and_no_mail_wakes_anybody(delivery: Delivery) -> None:
