@@ -9,7 +9,6 @@ import base64
 import email
 import email.policy
 import json
-import queue
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ class MailServer:
     """SMTP (RFC 5321) with AUTH PLAIN and LOGIN; mail is taken from who signs in with `password` only."""
 
     password: str
-    mails: queue.SimpleQueue[tuple[list[str], EmailMessage]] = field(default_factory=queue.SimpleQueue)
+    mails: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     refused: int = 0
     port: int = 0
 
@@ -55,7 +54,7 @@ class MailServer:
                     if part == b".\r\n":
                         break
                     text += part.removeprefix(b".")
-                self.mails.put((recipients, email.message_from_bytes(text, policy=email.policy.default)))
+                self.mails.append((recipients, email.message_from_bytes(text, policy=email.policy.default)))
                 say("250 taken")
             elif verb == "QUIT":
                 say("221 bye")
@@ -86,7 +85,7 @@ class ChatServer:
     """POST of an incoming webhook: a JSON object with `text` or `attachments`, answered with ok; else 400 invalid_payload."""
 
     url: str = ""
-    messages: queue.SimpleQueue[dict[str, Any]] = field(default_factory=queue.SimpleQueue)
+    messages: list[dict[str, Any]] = field(default_factory=list)
 
 
 @contextmanager
@@ -101,7 +100,7 @@ def chat_server() -> Iterator[ChatServer]:
             message = json.loads(body) if self.path == path else {}
             taken = isinstance(message, dict) and any(message.get(name) for name in ("text", "attachments"))
             if taken:
-                chat.messages.put(message)
+                chat.messages.append(message)
             answer = b"ok" if taken else b"invalid_payload"
             self.send_response(200 if taken else 400)
             self.send_header("Content-Length", str(len(answer)))

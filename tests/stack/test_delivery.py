@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -20,13 +23,15 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter, Retry
 
 from logging_pkg.loki_client import LokiClient
-from logging_pkg.stack import AlertEnricher, Stack, WebhookReceiver
+from logging_pkg.stack import AlertEnricher, Stack, WebhookReceiver, enricher
 from logging_pkg.stack.enricher import MAX_IDS
 from logging_pkg.stack.ports import free_ports
 from tests.pipeline.events import line, push
 
+from .conftest import eventually
 from .receivers import ChatServer, MailServer, chat_server, mail_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +67,20 @@ class Delivery:
         )
         assert found is not None, f"{name} was not delivered"
         return found[1]
+
+    def attachment(self, title: str) -> dict[str, Any]:
+        """The chat message of this title."""
+        return eventually(
+            lambda: next(
+                (a for message in self.chat.messages for a in message["attachments"] if a["title"] == title), None
+            ),
+            60,
+        )
+
+    def mail_about(self, subject: str) -> tuple[list[str], EmailMessage]:
+        return eventually(
+            lambda: next((found for found in self.mail.mails if found[1]["Subject"] == subject), None), 60
+        )
 
     def names(self) -> set[str]:
         return {alert["labels"]["alertname"] for delivery in self.webhook.deliveries for alert in delivery.alerts}
@@ -155,8 +174,7 @@ def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery
     received = delivery.received("HighErrorRate")
     assert received["annotations"]["correlation_ids"].split() == delivery.ids[:MAX_IDS]
 
-    (attachment,) = delivery.chat.messages.get(timeout=60)["attachments"]
-    assert attachment["title"] == "[FIRING:1] HighErrorRate · shop (test)"
+    attachment = delivery.attachment("[FIRING:1] HighErrorRate · shop (test)")
     assert attachment["color"] == "danger"
     text = attachment["text"]
     assert "*HighErrorRate <of> shop & co*" in text
@@ -169,9 +187,8 @@ def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery
     )
     assert re.findall(r"^logpipe trace \w+$", text, re.MULTILINE) == traces
 
-    recipients, mail = delivery.mail.mails.get(timeout=60)
+    recipients, mail = delivery.mail_about("[FIRING:1] HighErrorRate · shop (test)")
     assert recipients == ["oncall@example.com"]
-    assert mail["Subject"] == "[FIRING:1] HighErrorRate · shop (test)"
     plain, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert logql(re.findall(r"^logs +(\S+)", plain, re.MULTILINE)[0]) == QUERY
     assert re.findall(r"^runbook +(\S+)", plain, re.MULTILINE) == ["docs/runbooks/HighErrorRate.md"]
@@ -188,29 +205,28 @@ def test_the_end_of_an_alert_is_told_to_all_three(delivery: Delivery) -> None:
     """As over, under the same title."""
     delivery.post(alert("Ends"))
     delivery.received("Ends")
-    delivery.chat.messages.get(timeout=60)
-    delivery.mail.mails.get(timeout=60)
+    delivery.attachment("[FIRING:1] Ends · shop (test)")
+    delivery.mail_about("[FIRING:1] Ends · shop (test)")
     delivery.post(alert("Ends", is_over=True))
     # group_interval of critical alerts is a minute.
     found = delivery.webhook.wait_for(
         lambda one: one["status"] == "resolved" and one["labels"]["alertname"] == "Ends", 90
     )
     assert found is not None
-    assert delivery.chat.messages.get(timeout=60)["attachments"][0]["color"] == "good"
-    _, mail = delivery.mail.mails.get(timeout=60)
-    assert mail["Subject"] == "[RESOLVED] Ends · shop (test)"
+    assert delivery.attachment("[RESOLVED] Ends · shop (test)")["color"] == "good"
+    _, mail = delivery.mail_about("[RESOLVED] Ends · shop (test)")
+    assert "Ends <of> shop & co – over" in mail.get_body(("plain",)).get_content()
 
 
 def test_warnings_are_for_the_chat_and_no_mail_wakes_anybody(delivery: Delivery) -> None:
     """By severity; many alerts of one group are one message that shows three and counts the rest."""
     delivery.post(*(alert("SlowRoute", "warning", route=f"/{number}/") for number in range(5)))
     delivery.received("SlowRoute")
-    (attachment,) = delivery.chat.messages.get(timeout=60)["attachments"]
-    assert attachment["title"] == "[FIRING:5] SlowRoute · shop (test)"
+    attachment = delivery.attachment("[FIRING:5] SlowRoute · shop (test)")
     assert attachment["color"] == "warning"
     assert attachment["text"].count("*SlowRoute <of> shop & co*") == 3
     assert "… and more: 5 in all" in attachment["text"]
-    assert delivery.mail.mails.empty()
+    assert [mail["Subject"] for _, mail in delivery.mail.mails if "SlowRoute" in mail["Subject"]] == []
 
 
 def test_what_another_alert_says_already_is_not_sent(delivery: Delivery) -> None:
@@ -287,15 +303,13 @@ def test_without_the_enricher_or_its_loki_alerts_arrive_all_the_same(delivery: D
 def test_what_alertmanager_refuses_is_refused(delivery: Delivery) -> None:
     """Its status comes through; where it is away the ruler is told so, and tries again."""
     problems: list[str] = []
-    with AlertEnricher(
-        delivery.stack.loki_url, delivery.stack.alertmanager_url, on_problem=problems.append
-    ) as enricher:
+    with AlertEnricher(delivery.stack.loki_url, delivery.stack.alertmanager_url, on_problem=problems.append) as running:
         for body in (b"{", b"[1]", b'[{"labels": {}}]'):
             answer = requests.post(
-                f"{enricher.url}/api/v2/alerts", data=body, headers={"Content-Type": "application/json"}, timeout=10
+                f"{running.url}/api/v2/alerts", data=body, headers={"Content-Type": "application/json"}, timeout=10
             )
             assert answer.status_code in {400, 422}
-        assert requests.post(f"{enricher.url}/other", json=[], timeout=10).status_code == 404
+        assert requests.post(f"{running.url}/other", json=[], timeout=10).status_code == 404
     (nobody,) = free_ports(1)
     with AlertEnricher(delivery.stack.loki_url, f"http://127.0.0.1:{nobody}", on_problem=problems.append) as cut_off:
         assert requests.post(f"{cut_off.url}/api/v2/alerts", json=[], timeout=10).status_code == 502
@@ -307,12 +321,29 @@ def test_ids_stay_the_same_while_an_alert_fires(delivery: Delivery) -> None:
     asked = alert("Again", service_name="again")
     over = {**asked, "endsAt": (datetime.now(UTC) - timedelta(seconds=1)).isoformat()}
     nameless = {"labels": {"alertname": "NoLink"}, "annotations": {"logs_url": "http://x/explore?panes=%7B"}}
-    with AlertEnricher(delivery.stack.loki_url, delivery.stack.alertmanager_url) as enricher:
-        enricher.enrich(first := [dict(asked), dict(nameless)])
+    with AlertEnricher(delivery.stack.loki_url, delivery.stack.alertmanager_url) as running:
+        running.enrich(first := [dict(asked), dict(nameless)])
         delivery.stack.kill("loki")
-        enricher.enrich(second := [dict(asked), dict(over)])
+        running.enrich(second := [dict(asked), dict(over)])
         delivery.stack.start("loki")
     assert first[0]["annotations"]["correlation_ids"].split() == delivery.ids[:MAX_IDS]
     assert second[0] == first[0]
     assert second[1]["annotations"]["correlation_ids"] == first[0]["annotations"]["correlation_ids"]
     assert first[1] == nameless
+
+
+def test_the_file_runs_alone(delivery: Delivery) -> None:
+    """As in compose.yaml: without the package, with the addresses it is given."""
+    (port,) = free_ports(1)
+    addresses = ["--loki", delivery.stack.loki_url, "--alertmanager", delivery.stack.alertmanager_url]
+    process = subprocess.Popen([sys.executable, "-I", "-S", enricher.__file__, "--port", str(port), *addresses])
+    try:
+        with requests.Session() as session:
+            retries = Retry(connect=30, backoff_factor=0.05, allowed_methods=None)
+            session.mount("http://", HTTPAdapter(max_retries=retries))
+            url = f"http://127.0.0.1:{port}/api/v2/alerts"
+            assert session.post(url, json=[alert("Alone", service_name="alone")], timeout=30).status_code == 200
+        assert delivery.received("Alone")["annotations"]["correlation_ids"].split() == delivery.ids[:MAX_IDS]
+    finally:
+        process.kill()
+        process.wait()
