@@ -248,7 +248,8 @@ class Stack:
         self._urls = {name: f"http://{HOST}:{ports[name]}" for name in self.servers}
         if "alertmanager" in self.servers and self._webhook_url is None and self.receiver is None:
             file = self.run_directory / "alerts.ndjson"
-            switch = DeadMansSwitch(on_change=self._on_silence) if self._rule_groups else None
+            has_pulse = "loki" in self.servers and self._rule_groups
+            switch = DeadMansSwitch(on_change=self._on_silence) if has_pulse else None
             receiver = WebhookReceiver(file=file, on_delivery=self._on_delivery, switch=switch)
             self.receiver = self._cleanup.enter_context(receiver)
         webhook = self._webhook_url or (self.receiver.url if self.receiver else None)

@@ -122,8 +122,9 @@ def run(options: Options, say: Say, on_progress: OnProgress | None = None) -> No
             stopping = True
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
+    # First: what is wrong with the options must not leave the handlers behind.
     stack = options.stack(on_progress, deliver, lambda sentence: tell(f"alert {sentence}"))
+    before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
     try:
         stack.start_all()
         for line in summary(stack):
