@@ -164,4 +164,5 @@ def _checks(length_s: int, chosen: random.Random) -> Iterator[EventLine]:
             outcome=outcome,
             is_up=int(not was_lost),
             duration_ms=15,
+            tls_expires_in_days=round(60 - at_s / DAY_S, 2),
         )
