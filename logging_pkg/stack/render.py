@@ -115,6 +115,20 @@ def loki_config(
     return merge(document, changes)
 
 
+def prometheus_config(source: Path, rules: Path, addresses: Addresses) -> Document:
+    """prometheus.yml for one run: the rule files in `rules`, and the run's Alertmanager and Grafana.
+
+    Without an Alertmanager alerts are evaluated and shown by /api/v1/alerts, and sent nowhere.
+    """
+    document = load_yaml(source)
+    set_key(document, "rule_files", [str(rules / "*.y*ml")], source)
+    managers = [] if addresses.alertmanager is None else [urlsplit(addresses.alertmanager).netloc]
+    set_key(document, "alerting.alertmanagers", [{"static_configs": [{"targets": managers}]}], source)
+    if addresses.grafana is not None:
+        set_key(document, "global.external_labels.grafana_url", addresses.grafana, source)
+    return document
+
+
 def alertmanager_config(source: Path, addresses: Addresses) -> Document:
     """alertmanager.yml with the run's receivers in place of the one of compose.yaml, and its own secrets' directory.
 
@@ -179,7 +193,8 @@ def read_rules(directory: Path) -> dict[str, Document]:
     """The rule files of a directory by file name, each checked for its shape.
 
     Raises:
-        StackError: a file is not a rule file. One such file would make the ruler keep old rules, or none at all.
+        StackError: a file is not a rule file. One such file would make Loki's ruler keep old rules, or none at all, and
+            Prometheus not start.
     """
     found: dict[str, Document] = {}
     for path in sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")]):

@@ -53,6 +53,7 @@ class Stack:
         run_directory: takes configuration, data, logs and the state file; by default temporary.
         config_directory: of loki.yaml, prometheus.yml and alertmanager.yml; by default ./loki, else the package's own.
         rules_directory: rule files to load into Loki's ruler; by default none.
+        prometheus_rules_directory: rule files for Prometheus; by default none.
         ports: fixed ports by server name; the others get free ones.
         prefer_default_ports: take the usual port (3100, 9090, 9093, …) where it is free.
         webhook_url: where Alertmanager sends; by default to an own `receiver`.
@@ -75,6 +76,7 @@ class Stack:
         run_directory: Path | None = None,
         config_directory: Path | None = None,
         rules_directory: Path | None = None,
+        prometheus_rules_directory: Path | None = None,
         ports: Mapping[str, int] | None = None,
         prefer_default_ports: bool = False,
         webhook_url: str | None = None,
@@ -96,6 +98,7 @@ class Stack:
         self._wanted_directory, self._temporary = run_directory, run_directory is None
         self._config = config_directory or default_config_directory()
         self._rules_directory = rules_directory
+        self._prometheus_rules_directory = prometheus_rules_directory
         self._fixed_ports, self._prefer_default_ports = dict(ports or {}), prefer_default_ports
         self._webhook_url, self._deadmansswitch_url = webhook_url, deadmansswitch_url
         self._loki_changes = loki_changes or {}
@@ -232,16 +235,9 @@ class Stack:
         for server in stale.servers.values() if stale else ():
             end_process(server.pid, server.identity)
         self._cleanup.callback(remove_state, directory)
-        self._write_rules(directory / "rules" / TENANT)
-
-    def _write_rules(self, target: Path) -> None:
-        rules = {} if self._rules_directory is None else render.read_rules(self._rules_directory)
-        shutil.rmtree(target.parent, ignore_errors=True)
-        target.mkdir(parents=True)
-        for name in rules:
-            assert self._rules_directory is not None
-            shutil.copyfile(self._rules_directory / name, target / name)
-        self._rule_groups = sum(len(document["groups"]) for document in rules.values())
+        shutil.rmtree(directory / "rules", ignore_errors=True)
+        self._rule_groups = _copy_rules(self._rules_directory, directory / "rules" / TENANT)
+        _copy_rules(self._prometheus_rules_directory, directory / "prometheus_rules")
 
     def _start_once(self) -> None:
         ports = self._choose_ports()
@@ -370,6 +366,17 @@ class Stack:
         webhook = self._webhook_url or (self.receiver.url if self.receiver else None)
         own = os.getpid()
         write_state(self.run_directory, State(own, identity(own) or "", phase, webhook, servers, dict(self.instead)))
+
+
+def _copy_rules(source: Path | None, target: Path) -> int:
+    """Put the rule files of a directory, and nothing else, in place of what is there; the number of their groups."""
+    rules = {} if source is None else render.read_rules(source)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in rules:
+        assert source is not None
+        shutil.copyfile(source / name, target / name)
+    return sum(len(document["groups"]) for document in rules.values())
 
 
 def default_config_directory() -> Path:

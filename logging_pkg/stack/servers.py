@@ -55,6 +55,11 @@ class Run:
         """The directory the ruler reads; the rule files are in its sub-directory TENANT."""
         return self.directory / "rules"
 
+    @property
+    def prometheus_rules(self) -> Path:
+        """The directory of Prometheus's rule files."""
+        return self.directory / "prometheus_rules"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -100,7 +105,8 @@ def _alertmanager(run: Run, binary: Binary) -> Plan:
 
 def _prometheus(run: Run, binary: Binary) -> Plan:
     config = run.file("prometheus.yml")
-    render.write_yaml(config, render.load_yaml(run.config / "prometheus.yml"))
+    document = render.prometheus_config(run.config / "prometheus.yml", run.prometheus_rules, run.addresses)
+    render.write_yaml(config, document)
     command = [
         str(binary.path),
         f"--config.file={config}",

@@ -54,12 +54,13 @@ class Options:
     ) -> Stack:
         """The stack these options describe."""
         config = Path(self.config_directory) if self.config_directory else default_config_directory()
-        rules = config / "rules"
+        rules, prometheus_rules = config / "rules", config / "prometheus_rules"
         return Stack(
             self.servers,
             run_directory=Path(self.run_directory),
             config_directory=config,
             rules_directory=rules if rules.is_dir() else None,
+            prometheus_rules_directory=prometheus_rules if prometheus_rules.is_dir() else None,
             ports=self.ports,
             prefer_default_ports=True,
             webhook_url=self.webhook_url,

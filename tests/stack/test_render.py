@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from logging_pkg.exceptions import StackError
-from logging_pkg.stack import render
+from logging_pkg.stack import find_binary, render
 from logging_pkg.stack.render import Addresses
 from logging_pkg.stack.runner import default_config_directory
 
@@ -219,3 +219,26 @@ def test_compose_mounts_files_that_exist_and_the_addresses_of_the_files() -> Non
     for host in ("prometheus:9090", "alertmanager:9093", "webhook:9099", "enricher:9095"):
         assert f"http://{host}" in text
         assert host.partition(":")[0] in services
+
+
+def test_prometheus_is_given_the_run_s_rules_alertmanager_and_grafana(tmp_path: Path) -> None:
+    """Nothing else changes; without an Alertmanager alerts are sent nowhere."""
+    committed = render.load_yaml(CONFIG / "prometheus.yml")
+    addresses = Addresses(alertmanager="http://127.0.0.1:3", grafana="http://127.0.0.1:2")
+    rendered = render.prometheus_config(CONFIG / "prometheus.yml", tmp_path, addresses)
+    assert differences(committed, rendered) == {
+        "rule_files", "alerting.alertmanagers", "global.external_labels.grafana_url",
+    }  # fmt: skip
+    assert rendered["rule_files"] == [f"{tmp_path}/*.y*ml"]
+    assert rendered["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": ["127.0.0.1:3"]}]}]
+    assert rendered["global"]["external_labels"]["grafana_url"] == "http://127.0.0.1:2"
+    alone = render.prometheus_config(CONFIG / "prometheus.yml", tmp_path, Addresses())
+    assert alone["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": []}]}]
+    assert alone["global"] == committed["global"]
+
+
+def test_prometheus_takes_the_committed_file_as_it_stands() -> None:
+    """With the rule files beside it, as compose.yaml mounts them."""
+    command = [find_binary("promtool").path, "check", "config", CONFIG / "prometheus.yml"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
