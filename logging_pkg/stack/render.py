@@ -116,13 +116,13 @@ def loki_config(
 
 
 def prometheus_config(source: Path, rules: Path, addresses: Addresses) -> Document:
-    """prometheus.yml for one run: the rule files in `rules`, and the run's Alertmanager and Grafana.
+    """prometheus.yml for one run: the rule files in `rules`, and the run's enricher, Alertmanager and Grafana.
 
     Without an Alertmanager alerts are evaluated and shown by /api/v1/alerts, and sent nowhere.
     """
     document = load_yaml(source)
     set_key(document, "rule_files", [str(rules / "*.y*ml")], source)
-    managers = [] if addresses.alertmanager is None else [urlsplit(addresses.alertmanager).netloc]
+    managers = [urlsplit(url).netloc for url in (addresses.enricher, addresses.alertmanager) if url is not None]
     set_key(document, "alerting.alertmanagers", [{"static_configs": [{"targets": managers}]}], source)
     if addresses.grafana is not None:
         set_key(document, "global.external_labels.grafana_url", addresses.grafana, source)

@@ -237,6 +237,9 @@ def test_what_another_alert_says_already_is_not_sent(delivery: Delivery) -> None
     quota = {"service_name": "", "env": ""}  # an empty label is none
     delivery.post(alert("AppDown", **here), alert("GoogleQuotaDay95", project="p", quota_day="1", **quota))
     delivery.post(alert("GoogleQuotaMinute95", project="p", **quota), alert("SyncFailing", service_name="sync"))
+    delivery.post(
+        alert("RequestErrorsSloPage", service_name="failing"), alert("GoogleApiSloPage", service_name="failing")
+    )
     quiet = [
         alert("HighErrorRate", route="quiet", **here),
         alert("SlowRoute", "warning", route="quiet", **here),
@@ -245,6 +248,9 @@ def test_what_another_alert_says_already_is_not_sent(delivery: Delivery) -> None
         alert("GoogleQuotaDayRunsOut", "warning", project="p", quota_day="1", route="quiet", **quota),
         alert("GoogleQuotaMinute80", "warning", project="p", route="quiet", **quota),
         alert("CalendarSyncLate", "warning", service_name="sync", route="quiet"),
+        alert("SyncSuccessSloPage", service_name="sync", route="quiet"),
+        alert("HighErrorRate", "warning", service_name="failing", route="quiet"),
+        alert("GoogleApiErrors", "warning", service_name="failing", route="quiet"),
     ]
     loud = [
         alert("EventsLost", route="loud", **here),
@@ -256,6 +262,9 @@ def test_what_another_alert_says_already_is_not_sent(delivery: Delivery) -> None
         alert("GoogleQuotaDay80", "warning", project="p", quota_day="2", route="loud", **quota),
         alert("GoogleQuotaMinute80", "warning", project="q", route="loud", **quota),
         alert("CalendarSyncLate", "warning", service_name="other", route="loud"),
+        alert("SyncSuccessSloPage", service_name="other", route="loud"),
+        alert("HighErrorRate", "warning", service_name="other", route="loud"),
+        alert("GoogleApiErrors", "warning", service_name="other", route="loud"),
     ]
     delivery.post(*quiet, *loud)
 
@@ -272,7 +281,7 @@ def test_what_another_alert_says_already_is_not_sent(delivery: Delivery) -> None
         time.sleep(0.2)
     assert received() == {identity(one) for one in loud}
     held = requests.get(f"{delivery.stack.alertmanager_url}/api/v2/alerts", timeout=10).json()
-    assert sum(one["labels"].get("route") == "quiet" and one["status"]["state"] == "suppressed" for one in held) == 7
+    assert sum(one["labels"].get("route") == "quiet" and one["status"]["state"] == "suppressed" for one in held) == 10
 
 
 def test_signs_of_life_go_to_the_switch_alone(delivery: Delivery) -> None:

@@ -222,15 +222,17 @@ def test_compose_mounts_files_that_exist_and_the_addresses_of_the_files() -> Non
 
 
 def test_prometheus_is_given_the_run_s_rules_alertmanager_and_grafana(tmp_path: Path) -> None:
-    """Nothing else changes; without an Alertmanager alerts are sent nowhere."""
+    """Nothing else changes; alerts go to the enricher and past it; without an Alertmanager they are sent nowhere."""
     committed = render.load_yaml(CONFIG / "prometheus.yml")
-    addresses = Addresses(alertmanager="http://127.0.0.1:3", grafana="http://127.0.0.1:2")
+    addresses = Addresses(
+        alertmanager="http://127.0.0.1:3", enricher="http://127.0.0.1:4", grafana="http://127.0.0.1:2"
+    )
     rendered = render.prometheus_config(CONFIG / "prometheus.yml", tmp_path, addresses)
     assert differences(committed, rendered) == {
         "rule_files", "alerting.alertmanagers", "global.external_labels.grafana_url",
     }  # fmt: skip
     assert rendered["rule_files"] == [f"{tmp_path}/*.y*ml"]
-    assert rendered["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": ["127.0.0.1:3"]}]}]
+    assert rendered["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": ["127.0.0.1:4", "127.0.0.1:3"]}]}]
     assert rendered["global"]["external_labels"]["grafana_url"] == "http://127.0.0.1:2"
     alone = render.prometheus_config(CONFIG / "prometheus.yml", tmp_path, Addresses())
     assert alone["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": []}]}]
