@@ -37,6 +37,16 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')
 
 
+#: Alerts in PromQL, with their group's interval. They read what Loki's recording rules wrote at their last interval.
+PROMETHEUS_ALERTS = [
+    (rule, group["interval"])
+    for path in sorted((LOKI / "prometheus_rules").glob("*.y*ml"))
+    for group in yaml.safe_load(path.read_text())["groups"]
+    for rule in group["rules"]
+    if "alert" in rule
+]
+
+
 def seconds(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[smh])", text))
 
@@ -90,6 +100,22 @@ def delivered_s(rule: Rule) -> float:
 def test_a_critical_alert_is_promised_within_five_minutes(rule: Rule) -> None:
     """By the sum; the others within the hour a regression may take."""
     assert delivered_s(rule) < (PROMISED_S if rule.labels["severity"] == "critical" else 3600)
+
+
+@pytest.mark.parametrize(
+    ("rule", "interval"), PROMETHEUS_ALERTS, ids=lambda value: value.get("alert") if isinstance(value, dict) else value
+)
+def test_a_page_of_prometheus_is_promised_within_five_minutes(rule: dict[str, Any], interval: str) -> None:
+    """On top of the sum: the interval of the recording rule it reads, at most the longest there is."""
+    recorded_s = max(
+        (found.interval_ns or 0) / S
+        for path in (LOKI / "rules").iterdir()
+        for found in read_rules(path, path.name)
+        if not found.is_alert
+    )
+    wait_s = max(wait for _, wait in waits({"alertname": rule["alert"], **rule["labels"]}))
+    sum_s = SHIPPING_S + 30 + recorded_s + seconds(interval) + seconds(rule.get("for", "0s")) + wait_s
+    assert sum_s < (PROMISED_S if rule["labels"]["severity"] == "critical" else 3600)
 
 
 def test_the_manual_tells_the_longest_way() -> None:
