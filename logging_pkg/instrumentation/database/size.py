@@ -194,13 +194,13 @@ def _ask_sqlite(cursor: Any, connection: Any) -> DatabaseSize:
             cursor.execute(_SQLITE_SIZES)
             sizes = {name: int(used) for name, used in cursor.fetchall()}
     largest = sorted(names, key=lambda name: (-sizes.get(name, 0), name))[:MAX_TABLES]
-    tables = tuple(TableSize(name, sizes.get(name), _count(cursor, connection, name), False) for name in largest)
+    tables = tuple(TableSize(name, sizes.get(name), _count(cursor, name), False) for name in largest)
     return DatabaseSize(size, len(names), tables, _disk_free(connection.settings_dict["NAME"]))
 
 
-def _count(cursor: Any, connection: Any, table: str) -> int | None:
-    quoted = connection.ops.quote_name(table)
-    # The name comes from the catalogue, and is quoted.
+def _count(cursor: Any, table: str) -> int | None:
+    # Django's quote_name leaves a quote within a name as it is.
+    quoted = '"' + table.replace('"', '""') + '"'
     cursor.execute(f"SELECT COUNT(*) FROM (SELECT 1 FROM {quoted} LIMIT {MAX_COUNTED_ROWS + 1})")  # noqa: S608
     rows = int(cursor.fetchone()[0])
     return rows if rows <= MAX_COUNTED_ROWS else None

@@ -40,15 +40,17 @@ class CollectionWatch:
         self._pause -= pause  # not = 0: a collection may have ended in between
         self._longest = 0
         since = [max(0, now - then) for now, then in zip(totals, before, strict=True)]
-        return {
+        fields: dict[str, Any] = {
             "gc_gen0_count": since[0],
             "gc_gen1_count": since[1],
             "gc_gen2_count": since[2],
             "gc_collected_count": since[3],
             "gc_uncollectable_count": since[4],
-            "gc_pause_ms": round(pause / 1e6, 3),
-            "gc_max_pause_ms": round(longest / 1e6, 3),
         }
+        if self._on_collection in gc.callbacks:
+            fields["gc_pause_ms"] = round(pause / 1e6, 3)
+            fields["gc_max_pause_ms"] = round(longest / 1e6, 3)
+        return fields
 
     def _on_collection(self, phase: str, _info: dict[str, int]) -> None:
         if phase == "start":
