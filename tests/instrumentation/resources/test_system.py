@@ -8,7 +8,17 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from logging_pkg.instrumentation.resources import system
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pause after another test's look at smaps_rollup."""
+    monkeypatch.setattr(system, "_rollup_due", 0.0)
+    monkeypatch.setattr(system, "_ROLLUP_PAUSE", 0)
+
 
 MEMINFO = "MemTotal:       1000 kB\nMemFree:  100 kB\nMemAvailable:    250 kB\n"
 
@@ -52,6 +62,15 @@ def test_private_memory_grows_with_what_is_written() -> None:
     grown = after["uss_bytes"] - before["uss_bytes"]
     assert 30 * 1024 * 1024 < grown < 40 * 1024 * 1024
     assert 0 < after["memory_used_ratio"] < 1
+
+
+def test_private_memory_is_left_out_when_telling_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look is followed by a pause of a thousand times its length; what is cheap is told meanwhile."""
+    monkeypatch.setattr(system, "_ROLLUP_PAUSE", 1e9)
+    assert "uss_bytes" in system.present(system.memory_fields())
+    found = system.present(system.memory_fields())
+    assert "uss_bytes" not in found
+    assert found["memory_limit_bytes"] > 0
 
 
 def test_open_files_are_a_share_of_the_soft_limit() -> None:
