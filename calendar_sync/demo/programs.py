@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -60,6 +61,7 @@ class Programs:
             "GOOGLE_PAGE_SIZE": "50",
             "LOGPIPE_DIRECTORY": str(self.logs),
             "LOGPIPE_ENV": "demo",
+            "LOGPIPE_RELEASE": version("logging-pkg"),
             "LOGPIPE_LOKI_URL": loki_url,
             "PYTHONUNBUFFERED": "1",
             "SECRET_KEY": secrets.token_urlsafe(48),

@@ -54,7 +54,7 @@ def commands() -> list[str]:
 STACK = ["logpipe stack up --detach", "logpipe stack status", "logpipe stack down"]
 MAKE = [command for command in commands() if command.startswith("make ")]
 #: Run until Ctrl-C; their other form is run by STACK and by the end-to-end test.
-FOREGROUND = {"logpipe stack up", "logpipe ship"}
+FOREGROUND = {"logpipe stack up", "logpipe ship", "logpipe tail 'status_code>=500'"}
 #: Run for real in a folder that has what they name.
 RUN = [command for command in commands() if command not in {*STACK, *MAKE, *FOREGROUND}]
 

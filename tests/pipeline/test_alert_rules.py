@@ -136,8 +136,8 @@ def test_the_ruler_loads_evaluates_alerts_and_records(ruler: Stack) -> None:
         recorded = eventually(lambda: _recorded(session, ruler, "route:http_response_time_ms:p95_5m"))
         links = {alert: _link(found, "logs_url") for alert, found in {**firing, **pending}.items()}
         counts = {alert: _line_count(client, query, now_ns) for alert, query in links.items()}
-    assert sum(len(group.rules) for group in groups) == len(ALERTS) + (RULES / "recording.yaml").read_text().count(
-        "record:"
+    assert sum(len(group.rules) for group in groups) == len(ALERTS) + sum(
+        path.read_text().count("record:") for path in RULES.iterdir()
     )
     assert counts == {"GoogleQuotaMinute80": 10, "GoogleRateLimited": 1, "SlowRoute": 10}
     slow = pending["SlowRoute"]

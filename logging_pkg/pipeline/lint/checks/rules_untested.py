@@ -14,11 +14,13 @@ import yaml
 from logging_pkg.pipeline.generate import RECORDING_RULES
 from logging_pkg.pipeline.lint.problem import Problem, Severity
 from logging_pkg.pipeline.lint.project import PROMETHEUS_TESTS_DIRECTORY, TESTS_DIRECTORY, Project
+from logging_pkg.pipeline.slo import SLO_LOKI_RULES, SLO_PROMETHEUS_RULES
 
 ID = "rules/untested"
 
 _HINT = f"write a test in {TESTS_DIRECTORY}: docs/RULE_TESTS.md"
 _PROMETHEUS_HINT = f"write a test in {PROMETHEUS_TESTS_DIRECTORY}: docs/RULE_TESTS.md"
+_GENERATED = (RECORDING_RULES, SLO_LOKI_RULES, SLO_PROMETHEUS_RULES)
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 
 
@@ -28,22 +30,21 @@ def check(project: Project) -> Iterator[Problem]:
     A warning where the rules are generated.
     """
     tested = {name for file in project.test_files if file.root for name in _named(file.root.node)}
-    for rule in project.prometheus_rules:
-        if rule.name.text not in tested:
-            yield Problem.at(rule.name, ID, "no test names this rule", _PROMETHEUS_HINT)
-    generated = []
-    for rule in project.rules:
-        name = rule.alert or rule.record
-        if name is None or name.text in tested:
-            continue
-        if name.source.name == RECORDING_RULES:
-            generated.append(name.text)
-        else:
-            yield Problem.at(name, ID, "no test names this rule", _HINT)
-    if generated:
-        shown = ", ".join(generated[:3]) + (" …" if len(generated) > 3 else "")
-        message = f"no test names {len(generated)} of the generated rules: {shown}"
-        yield Problem.about(RECORDING_RULES, ID, message, _HINT, severity=Severity.WARNING)
+    generated: dict[str, list[str]] = {}
+    for rules, hint in ((project.rules, _HINT), (project.prometheus_rules, _PROMETHEUS_HINT)):
+        for rule in rules:
+            name = rule.alert or rule.record
+            if name is None or name.text in tested:
+                continue
+            if name.source.name in _GENERATED:
+                generated.setdefault(name.source.name, []).append(name.text)
+            else:
+                yield Problem.at(name, ID, "no test names this rule", hint)
+    for path, names in generated.items():
+        shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        message = f"no test names {len(names)} of the generated rules: {shown}"
+        hint = _PROMETHEUS_HINT if path == SLO_PROMETHEUS_RULES else _HINT
+        yield Problem.about(path, ID, message, hint, severity=Severity.WARNING)
 
 
 def _named(root: yaml.Node) -> Iterator[str]:
