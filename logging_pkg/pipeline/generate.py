@@ -169,7 +169,7 @@ def _log_range(event: EventSchema, metric: Metric, window: str, *, indent: str) 
     if keys:
         lines.append("| json " + ", ".join(f'{key}="{key}"' for key in keys))
     if number:
-        # Beside lines that have a number, one without the field or with null would count as 0.
+        # avg_over_time divides the sum by the count of all lines: one without the field, or with null, would lower it.
         if _may_be_absent(event, number):
             lines.append(f'| {number}!=""')
         # One text or torn line would fail the whole rule without this filter.
