@@ -37,6 +37,8 @@ _MAX_REQUEST_BYTES = 4096
 
 _lock = threading.Lock()
 _is_running = False
+#: Whether tracing was begun here, and ends here.
+_is_ours = False
 _seen: str | None = None
 
 
@@ -96,17 +98,17 @@ def profile_memory(seconds: float, *, top: int = 25, profile: str = "") -> bool:
         top: lines of code to tell of.
         profile: name to find the event by.
     """
-    global _is_running
+    global _is_running, _is_ours
     with _lock:
         if _is_running:
             return False
         _is_running = True
-    was_tracing = tracemalloc.is_tracing()
+    _is_ours = not tracemalloc.is_tracing()
     fields: dict[str, Any] = {}
     try:
         fields = _trace(seconds, top)
     finally:
-        if not was_tracing:
+        if _is_ours:
             tracemalloc.stop()
         with _lock:
             _is_running = False
@@ -206,7 +208,8 @@ def _after_fork() -> None:
     _lock = threading.Lock()
     if _is_running:
         _is_running = False
-        tracemalloc.stop()
+        if _is_ours:
+            tracemalloc.stop()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -112,6 +112,27 @@ def test_tracing_of_the_application_goes_on() -> None:
     assert_event(events, EVENT, outcome="finished")
 
 
+@pytest.mark.parametrize("is_traced_already", [False, True])
+def test_a_forked_child_traces_only_where_the_application_does(is_traced_already: bool) -> None:
+    """The profile's thread is not in the child: what it began ends there, and the next profile can begin."""
+    if is_traced_already:
+        tracemalloc.start()
+    try:
+        with capture_events():
+            thread = threading.Thread(target=profile_memory, args=(1.0,))
+            thread.start()
+            time.sleep(0.3)
+            child = os.fork()
+            if not child:
+                is_right = tracemalloc.is_tracing() is is_traced_already and not memory_profile._is_running
+                os._exit(0 if is_right else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            thread.join()
+            assert tracemalloc.is_tracing() is is_traced_already
+    finally:
+        tracemalloc.stop()
+
+
 def test_tracing_that_was_stopped_meanwhile_is_a_failed_profile() -> None:
     """No exception, no list of what nobody traced."""
     with capture_events() as events:
