@@ -10,6 +10,7 @@ import typer
 from logging_pkg.cli import compare, rules, schema, stack
 from logging_pkg.cli.check import check
 from logging_pkg.cli.generate import generate
+from logging_pkg.cli.probe import probe
 from logging_pkg.cli.quota import quota
 from logging_pkg.cli.search import search, tail
 from logging_pkg.cli.ship import ship, vector_config
@@ -27,6 +28,7 @@ application.add_typer(schema.app, name="schema")
 application.add_typer(rules.app, name="rules")
 application.add_typer(compare.app, name="compare")
 application.command()(ship)
+application.command()(probe)
 application.command()(trace)
 application.command()(search)
 application.command()(tail)

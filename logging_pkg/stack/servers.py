@@ -7,6 +7,7 @@ line. Never: a process; the runner starts what is planned here.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,9 @@ class Server:
 def _alertmanager(run: Run, binary: Binary) -> Plan:
     config = run.file("alertmanager.yml")
     render.write_yaml(config, render.alertmanager_config(run.config / "alertmanager.yml", run.addresses))
+    # `templates` is relative to the configuration file.
+    if (run.config / "templates").is_dir():
+        shutil.copytree(run.config / "templates", config.parent / "templates", dirs_exist_ok=True)
     command = [
         str(binary.path),
         f"--config.file={config}",
