@@ -15,7 +15,7 @@ from logging_pkg.pipeline.dashboards.layout import HEADING_HEIGHT, place
 from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, Dashboard, Panel, Query
 from logging_pkg.pipeline.dashboards.options import field_config, options
 from logging_pkg.pipeline.dashboards.rule_book import RuleBook
-from logging_pkg.pipeline.dashboards.variables import marks, variables
+from logging_pkg.pipeline.dashboards.variables import FIRST_SEEN, marks, variables
 
 #: Grafana's own number of the format, of version 12: older ones read it, newer ones bring it up to date.
 SCHEMA_VERSION: Final = 42
@@ -61,7 +61,7 @@ def dashboard_json(
         "refresh": "30s" if dashboard.is_live else "",
         "links": [_all_dashboards()],
         "templating": {"list": variables(dashboard)},
-        "annotations": {"list": marks(dashboard)},
+        "annotations": {"list": marks(dashboard, has_releases=FIRST_SEEN in rules.recorded)},
         "panels": panels,
     }
 

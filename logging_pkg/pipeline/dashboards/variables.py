@@ -13,6 +13,9 @@ from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, Variable
 ALL: Final = ".*"
 #: A process is said to have started when it reports for the first time; processes report every 15 s.
 _STARTED_WITHIN_S: Final = 16
+#: When a release was first seen, s since 1970 (loki/prometheus_rules/regression.yaml).
+FIRST_SEEN: Final = "release:process_first_seen_s:min"
+_FIRST_SEEN_WITHIN_S: Final = 120
 _HIDDEN: Final = 2
 _SERVICES: Final = (
     Variable("service_name", "label_values(service_name)", description="Services by their name"),
@@ -27,26 +30,39 @@ def variables(dashboard: Dashboard) -> list[dict[str, Any]]:
     return sources + [_listed(variable) if variable.query else _typed(variable) for variable in chosen]
 
 
-def marks(dashboard: Dashboard) -> list[dict[str, Any]]:
-    """Alerts that fire and processes that start, with their release."""
+def marks(dashboard: Dashboard, *, has_releases: bool) -> list[dict[str, Any]]:
+    """Alerts that fire, releases, and processes that start.
+
+    Args:
+        dashboard: which.
+        has_releases: whether a rule records when a release was first seen; without it, starts tell of releases.
+    """
     if not (dashboard.is_live and dashboard.has_services):
         return []
-    firing = {
+    of_prometheus = {"datasource": {"type": "prometheus", "uid": "${prometheus}"}, "step": "60s"}
+    firing = of_prometheus | {
         "name": "Alerts",
-        "datasource": {"type": "prometheus", "uid": "${prometheus}"},
         "enable": True,
         "iconColor": "red",
         "expr": f'ALERTS{{alertstate="firing", {CHOSEN}}}',
         "titleFormat": "{{alertname}}",
         "textFormat": "{{severity}} {{service_name}} {{route}}",
         "tagKeys": "alertname,severity,service_name,env",
-        "step": "60s",
     }
-    started = {
+    released = of_prometheus | {
         "name": "Releases",
-        "datasource": {"type": "loki", "uid": "${loki}"},
         "enable": True,
         "iconColor": "blue",
+        "expr": f"{FIRST_SEEN}{{{CHOSEN}}} > time() - {_FIRST_SEEN_WITHIN_S}",
+        "titleFormat": "{{service_name}}: release {{release}}",
+        "textFormat": "{{env}}",
+        "tagKeys": "service_name,env",
+    }
+    started = {
+        "name": "Starts",
+        "datasource": {"type": "loki", "uid": "${loki}"},
+        "enable": not has_releases,
+        "iconColor": "purple",
         "expr": (
             f'{{event="process.sampled", {CHOSEN}}} | json uptime_s="uptime_s", release="release" '
             f"| uptime_s < {_STARTED_WITHIN_S}"
@@ -56,7 +72,7 @@ def marks(dashboard: Dashboard) -> list[dict[str, Any]]:
         "tagKeys": "service_name,env",
         "maxLines": 200,
     }
-    return [firing, started]
+    return [firing, released, started] if has_releases else [firing, started]
 
 
 def _data_source(kind: str) -> dict[str, Any]:

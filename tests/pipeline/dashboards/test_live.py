@@ -33,6 +33,9 @@ LINES, SPREAD_S = 48, 320
 
 #: What objectives count: requests to a page they are about, failed attempts that were not refused for the quota.
 COUNTED = {"http.request_finished": {"route": "/dashboard/"}, "google_api.call_finished": {"is_rate_limited": 0}}
+#: Trends, which want half a day of samples; loki/prometheus_tests gives it to their rules. Here they are asked, no more.
+SERIES_OF_DAYS = {"service:log_disk_left_days:deriv_1d", "alias:db_size_left_days:deriv_1d"}
+OF_DAYS = {"Days until the disk of the logs is full", "Days until a database is full"}
 
 
 def lines(now_ns: int) -> Iterator[dict[str, Any]]:
@@ -71,7 +74,7 @@ def filled(stack_binaries: object, tmp_path_factory: pytest.TempPathFactory) -> 
         LokiClient(stack.loki_url) as loki,
     ):
         push(loki, lines(now_ns))
-        wanted = {*recorded(), *SERIES.findall(json.dumps(list(DOCUMENTS.values())))}
+        wanted = {*recorded(), *SERIES.findall(json.dumps(list(DOCUMENTS.values())))} - SERIES_OF_DAYS
         deadline = time.monotonic() + 60
         while wanted and time.monotonic() < deadline:
             time.sleep(1)
@@ -96,7 +99,7 @@ def answers(filled: tuple[Stack, int]) -> list[Answer]:
 
 def test_every_panel_has_data_with_the_labels_its_legend_shows(answers: list[Answer]) -> None:
     """100 % of the panels, each of their queries."""
-    empty = [one for one in answers if one.problem or not all(one.counts)]
+    empty = [one for one in answers if one.problem or not (all(one.counts) or one.panel.title in OF_DAYS)]
     told = [f"{one.panel.dashboard}: {one.panel.title}: {one.counts} {one.problem}" for one in empty]
     assert not told, "\n".join(told)
     asked = sum(bool(list(panels_of(document))) for document in DOCUMENTS.values())
@@ -116,7 +119,7 @@ def test_every_mark_on_the_graphs_has_data(filled: tuple[Stack, int]) -> None:
         marks = itertools.chain.from_iterable(marks_of(document) for document in DOCUMENTS.values())
         found = list(ask(marks, servers, {}, {"service_name": SERVICE, "env": ENV}))
     assert [one for one in found if not one.is_filled] == []
-    assert {one.panel.title for one in found} == {"Alerts", "Releases"}
+    assert {one.panel.title for one in found} == {"Alerts", "Releases", "Starts"}
 
 
 def test_another_service_sees_nothing_of_it(filled: tuple[Stack, int]) -> None:

@@ -100,6 +100,7 @@ REQUESTS: Final = Dashboard(
                     runbooks=("RouteLatencyRegressed",),
                 ),
                 MetricPanel("http.request_finished", "http_response_time", only=("p50", "p99")),
+                MetricPanel("http.request_finished", "http_queue_time", empty="No server tells when a request came in"),
                 MetricPanel(
                     "http.slow_request_detected",
                     "http_slow_requests",
@@ -107,9 +108,7 @@ REQUESTS: Final = Dashboard(
                     empty="No request was over the slow threshold",
                 ),
                 MetricPanel("http.request_stuck", "http_stuck_requests", empty="No request was stuck"),
-                MetricPanel(
-                    "http.orphaned_work_detected", "http_orphaned_work", empty="No request left work behind", width=24
-                ),
+                MetricPanel("http.orphaned_work_detected", "http_orphaned_work", empty="No request left work behind"),
             ),
         ),
         Row(
