@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from logging_pkg.cli import rules, schema, stack
+from logging_pkg.cli.backfill import backfill
 from logging_pkg.cli.check import check
 from logging_pkg.cli.generate import generate
 from logging_pkg.cli.ship import ship, vector_config
@@ -28,3 +29,4 @@ application.command()(trace)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)
+application.command()(backfill)
