@@ -55,6 +55,7 @@ def backfill(
         ),
     ] = None,
     rules: Annotated[Path, typer.Option("--rules", help="Directory of the rule files.")] = RULES,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Queries side by side.")] = 2,
     loki_url: LokiUrl = None,
     prometheus_url: Annotated[
         str | None,
@@ -77,13 +78,14 @@ def backfill(
             raise ConfigurationError(f"--from {start} is not before --to {end}; expected the earlier time first")
         groups = recording_groups(rules, names or [])
         reach_ns = longest_reach_ns(groups)
-        client = loki_client(loki_url)
-        client.timeout_s = _LOKI_TIMEOUT_S
+        clients = [loki_client(loki_url) for _ in range(jobs)]
+        for client in clients:
+            client.timeout_s = _LOKI_TIMEOUT_S
         prometheus = Prometheus(_prometheus_address(prometheus_url))
     except LogpipeError as error:
         raise wrong_usage(str(error)) from None
     try:
-        ruler = run.ruler_of(client)
+        ruler = run.ruler_of(clients[0])
         limits = prometheus.limits()
         run.require_lines(ruler, task.start_ns, now_ns, reach_ns)
         with _progress() as progress:
@@ -92,7 +94,7 @@ def backfill(
             def show(done: int, total: int, record: str) -> None:
                 progress.update(bar, total=total, completed=done, description=record)
 
-            results = run.backfill(client, prometheus, groups, ruler, task, show)
+            results = run.backfill(clients, prometheus, groups, ruler, task, show)
     except (LokiError, PrometheusUnreachableError) as error:
         _stop(error, UNREACHABLE)
     except PrometheusError as error:

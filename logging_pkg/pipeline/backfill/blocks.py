@@ -1,7 +1,7 @@
 """Samples that are too old for remote write, as blocks of Prometheus's storage.
 
-In: samples, a directory. Out: an OpenMetrics text, and blocks made of it by promtool. Never: a stale marker: OpenMetrics
-has none, so a series that ended is shown for up to 5 minutes longer (Prometheus's lookback).
+In: samples, a directory. Out: an OpenMetrics text, and blocks made of it by promtool. Never: a stale marker:
+OpenMetrics has none, so a series that ended is shown for up to 5 minutes longer (Prometheus's lookback).
 """
 
 from __future__ import annotations

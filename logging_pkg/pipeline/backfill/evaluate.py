@@ -1,57 +1,42 @@
 """What a rule would have recorded at each moment of a range.
 
-In: a rule, its moments of evaluation, a Loki. Out: points by series, stale markers included. Never: a moment other than
-those asked for.
+In: a rule, its moments of evaluation, clients of a Loki. Out: points by series, stale markers included. Never: a moment
+other than those asked for, or a range query in place of an instant one.
 
-One range query stands for an instant query at each moment. Loki rounds a range's ends to multiples of the step, but the
-ruler's moments lie between those; so the range is moved up to the next multiple, and every window of the expression is
-moved back by as much with `offset`.
+A range query would read each line once instead of once per window. But Loki rounds its ends to multiples of the step,
+and the ruler's moments lie between those, by nanoseconds; `offset` moves windows back by whole milliseconds only (Loki
+3.7 answers nothing to others). So each moment is asked for by itself: the very query that the ruler would have run.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Final
 
 from logging_pkg.exceptions import RuleError
-from logging_pkg.loki_client import LokiClient, LokiStatusError, LokiUnanswered, Matrix, Scalar, Vector
+from logging_pkg.loki_client import (
+    LokiClient,
+    LokiRateLimited,
+    LokiServerError,
+    LokiStatusError,
+    LokiUnanswered,
+    Scalar,
+)
 from logging_pkg.pipeline.backfill.rules import RecordingRule
 from logging_pkg.pipeline.backfill.slots import MS
 from logging_pkg.pipeline.backfill.wire import STALE, LabelSet, Points, label_set
-from logging_pkg.pipeline.logql.tokens import tokenize
 
-#: Log time of one request: what Loki reads of a busy stream within its query_timeout.
-CHUNK_NS: Final = 30 * 60 * 1_000_000_000
+#: Waits before a query is asked again that Loki could not answer, s: a long backfill is to survive a busy moment.
+_WAITS_S: Final = (1.0, 5.0)
 
 OnDone = Callable[[int], None]
 
 
-def moved_back(expr: str, by_ns: int) -> str:
-    """An expression that is at t + `by_ns` what this one is at t.
-
-    Raises:
-        LogQLError: it cannot be read.
-    """
-    if by_ns == 0:
-        return expr
-    tokens = tokenize(expr)
-    out, at = [], 0
-    for number, token in enumerate(tokens):
-        if token.kind != "range":
-            continue
-        following = tokens[number + 1 : number + 3]
-        offset_ns, end = 0, token.end
-        if len(following) == 2 and following[0].kind == "keyword" and following[0].text == "offset":
-            # Seconds as a float hold any offset below 100 days to the nanosecond, once rounded to microseconds.
-            offset_ns, end = round(float(following[1].value) * 1_000_000) * 1000, following[1].end
-        out.append(f"{expr[at : token.end]} offset {offset_ns + by_ns}ns")
-        at = end
-    return "".join((*out, expr[at:]))
-
-
 def recorded(
-    client: LokiClient,
+    clients: Sequence[LokiClient],
     rule: RecordingRule,
     moments: range,
     labels: Mapping[str, str],
@@ -63,11 +48,11 @@ def recorded(
     one more moment, the one before the first, is evaluated.
 
     Args:
-        client: of the Loki that has the lines.
+        clients: of the Loki that has the lines; so many queries run at once.
         rule: the rule.
         moments: ns since 1970, one interval apart.
         labels: added to every series.
-        on_done: told how many moments are evaluated, request by request.
+        on_done: told how many moments are evaluated, time after time.
 
     Raises:
         LokiError: Loki does not answer.
@@ -77,21 +62,19 @@ def recorded(
         return {}
     asked = range(moments.start - moments.step, moments.stop, moments.step)
     values: dict[LabelSet, Points] = {}
-    size = max(1, CHUNK_NS // moments.step)
-    for first in range(0, len(asked), size):
-        part = asked[first : first + size]
-        for series, points in _evaluate(client, rule, part).items():
-            named = label_set({**dict(series), **rule.labels, **labels, "__name__": rule.record})
-            values.setdefault(named, {}).update(points)
-        on_done(len(part))
+    shares = [asked[number :: len(clients)] for number in range(len(clients))]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        for share in pool.map(lambda client, part: _share(client, part, rule, on_done), clients, shares):
+            for series, points in share.items():
+                named = label_set({**dict(series), **rule.labels, **labels, "__name__": rule.record})
+                values.setdefault(named, {}).update(points)
     return {series: marked for series, points in values.items() if (marked := _with_markers(points, asked))}
 
 
 def _with_markers(points: Points, asked: Sequence[int]) -> Points:
     """Points of the moments asked for but the first, with a marker where they end."""
-    times = [moment // MS for moment in asked]
     found: Points = {}
-    for before, at in pairwise(times):
+    for before, at in pairwise(moment // MS for moment in asked):
         if at in points:
             found[at] = points[at]
         elif before in points:
@@ -99,43 +82,26 @@ def _with_markers(points: Points, asked: Sequence[int]) -> Points:
     return found
 
 
-def _evaluate(client: LokiClient, rule: RecordingRule, moments: range) -> dict[LabelSet, Points]:
-    try:
-        if len(moments) == 1:
-            return _at(client, rule, moments[0])
-        return _over(client, rule, moments)
-    except (LokiStatusError, LokiUnanswered) as error:
-        # Too much for one request: too long, too many series, too large an answer. Of less, Loki may be able.
-        if len(moments) > 1:
-            half = len(moments) // 2
-            found = _evaluate(client, rule, moments[:half])
-            for series, points in _evaluate(client, rule, moments[half:]).items():
-                found.setdefault(series, {}).update(points)
-            return found
-        if isinstance(error, LokiStatusError) and error.status < 500:
-            raise RuleError(f"{rule.place}: Loki refuses the expression: {error.message}") from error
-        raise
+def _share(client: LokiClient, moments: range, rule: RecordingRule, on_done: OnDone) -> dict[LabelSet, Points]:
+    found: dict[LabelSet, Points] = {}
+    for moment in moments:
+        for series, value in _at(client, rule, moment).items():
+            found.setdefault(series, {})[moment // MS] = value
+        on_done(1)
+    return found
 
 
-def _at(client: LokiClient, rule: RecordingRule, moment: int) -> dict[LabelSet, Points]:
-    answer = client.query(rule.expr, moment)
+def _at(client: LokiClient, rule: RecordingRule, moment: int) -> dict[LabelSet, float]:
+    for wait_s in (*_WAITS_S, None):
+        try:
+            answer = client.query(rule.expr, moment)
+            break
+        except (LokiServerError, LokiRateLimited, LokiUnanswered):
+            if wait_s is None:
+                raise
+            time.sleep(wait_s)
+        except LokiStatusError as error:
+            raise RuleError(f"{rule.place}: {rule.record}: Loki refuses the expression: {error.message}") from error
     if isinstance(answer, Scalar):
-        return {(): {moment // MS: answer.value}}
-    assert isinstance(answer, Vector)
-    return {label_set(sample.labels): {moment // MS: sample.value} for sample in answer.samples}
-
-
-def _over(client: LokiClient, rule: RecordingRule, moments: range) -> dict[LabelSet, Points]:
-    by_ns = -moments.start % moments.step
-    start_ns, end_ns = moments[0] + by_ns, moments[-1] + by_ns
-    answer = client.query_range(moved_back(rule.expr, by_ns), start_ns, end_ns, step_s=moments.step / 1e9)
-    if not isinstance(answer, Matrix):
-        raise RuleError(f"{rule.place}: the expression selects lines; expected a number of them, such as rate(…)")
-    return {
-        label_set(series.labels): {
-            (sample.timestamp_ns - by_ns) // MS: sample.value
-            for sample in series.samples
-            if start_ns <= sample.timestamp_ns <= end_ns
-        }
-        for series in answer.series
-    }
+        return {(): answer.value}
+    return {label_set(sample.labels): sample.value for sample in answer.samples}

@@ -44,15 +44,12 @@ def lines(results: Sequence[Result], task: Task, limits: Limits, seconds: float)
     width = max((len(result.rule.record) for result in lacking), default=0)
     text = [f" {result.rule.record:{width}}  {_filled(result, task)}" for result in lacking]
     text += _remarks(results, task, limits)
-    missing, written = _sum(results, "missing"), _sum(results, "written") + _sum(results, "in_blocks")
-    did = (
-        f"{missing:,} missing (dry run, nothing written)"
-        if task.is_dry
-        else f"{missing:,} missing, {written:,} written"
-    )
+    written = _sum(results, "written") + _sum(results, "in_blocks")
+    did = "nothing written (dry run)" if task.is_dry else f"{written:,} written"
     text.append(
         f" {moment(task.start_ns)} to {moment(task.end_ns)}: {len(results)} rules, "
-        f"{_sum(results, 'expected'):,} samples expected, {_sum(results, 'present'):,} there, {did}   in {seconds:.1f} s"
+        f"{_sum(results, 'expected'):,} samples expected, {_sum(results, 'present'):,} there, "
+        f"{_sum(results, 'missing'):,} missing, {did}   in {seconds:.1f} s"
     )
     return text
 
@@ -86,13 +83,13 @@ def _remarks(results: Sequence[Result], task: Task, limits: Limits) -> list[str]
     remarks = []
     if too_old := _sum(results, "too_old"):
         remarks.append(
-            f" ! {too_old:,} samples are from before {moment(limits.oldest_ms * 1_000_000)}, which Prometheus does not take "
-            f"(out_of_order_time_window: {limits.window}). Run again with --blocks and Prometheus's data directory"
+            f" ! {too_old:,} samples are from before {moment(limits.oldest_ms * 1_000_000)}, which Prometheus does not "
+            f"take (out_of_order_time_window: {limits.window}). Run again with --blocks and Prometheus's data directory"
         )
     if _sum(results, "in_blocks"):
         remarks.append(
-            f" ! blocks are in {task.blocks}. In Prometheus's data directory they are taken up within two minutes; a block "
-            "holds no stale markers"
+            f" ! blocks are in {task.blocks}. In Prometheus's data directory they are taken up within two minutes; "
+            "a block holds no stale markers"
         )
     if unconfirmed := _sum(results, "unconfirmed"):
         remarks.append(f" ! {unconfirmed:,} samples were written and are not found afterwards; see Prometheus's log")

@@ -1,6 +1,7 @@
 """The recording rules of a directory, with what their groups say.
 
-In: rule files. Out: groups of recording rules. Never: alert rules; the ALERTS series tells what was sent, and nothing was.
+In: rule files. Out: groups of recording rules. Never: alert rules; the ALERTS series tells what was sent, and in a
+gap nothing was.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def recording_groups(directory: Path, names: Sequence[str] = ()) -> list[Group]:
                 groups.append(Group(file, str(group["name"]), _interval_ns(group.get("interval"), place), rules))
     missing = set(names) - {rule.record for group in groups for rule in group.rules}
     if missing or not groups:
-        wanted = f"no rule records {sorted(missing)[0]}" if missing else "no recording rule"
+        wanted = f"no rule records {min(missing)}" if missing else "no recording rule"
         raise RuleError(f"{directory}: {wanted}; expected the name of a series, as after `record:`")
     return groups
 

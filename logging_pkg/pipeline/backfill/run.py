@@ -7,6 +7,7 @@ whatever its value; Prometheus cannot replace one, and which of two is right is 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,7 +120,7 @@ def ruler_of(client: LokiClient) -> Ruler:
 
 
 def backfill(
-    loki: LokiClient,
+    lokis: Sequence[LokiClient],
     prometheus: Prometheus,
     groups: Sequence[Group],
     ruler: Ruler,
@@ -129,7 +130,7 @@ def backfill(
     """Fill a range, rule by rule.
 
     Args:
-        loki: has the lines.
+        lokis: clients of the Loki that has the lines; so many queries run at once.
         prometheus: lacks the samples.
         groups: the rules.
         ruler: when groups are evaluated.
@@ -147,7 +148,7 @@ def backfill(
     ]
     total = sum(len(group.rules) * (len(moments) + 1) for group, _phase, moments in plans if moments)
     done = 0
-
+    lock = threading.Lock()
     results = []
     for group, phase, moments in plans:
         for rule in group.rules:
@@ -155,10 +156,11 @@ def backfill(
 
             def count(number: int, record: str = rule.record) -> None:
                 nonlocal done
-                done += number
-                on_progress(done, total, record)
+                with lock:
+                    done += number
+                    on_progress(done, total, record)
 
-            expected = recorded(loki, rule, moments, task.labels, count)
+            expected = recorded(lokis, rule, moments, task.labels, count)
             results.append(_fill(prometheus, task, rule, group, phase, moments, expected))
     return results
 

@@ -3,9 +3,9 @@
 In: a group's file, name and interval; timestamps of its samples. Out: the phase, and where it is known from. Never: a
 phase that samples contradict.
 
-Prometheus's rule manager, which is Loki's as well, evaluates a group at multiples of its interval plus a phase: the hash of
-the file's path and the group's name, modulo the interval, in nanoseconds (rules/group.go, EvalTimestamp). A sample's time
-is that moment cut to milliseconds. The samples tell the milliseconds; the hash adds the rest where it agrees with them.
+Prometheus's rule manager, which is Loki's as well, evaluates a group at multiples of its interval plus a phase: the
+hash of the file's path and the group's name, modulo the interval, in nanoseconds (rules/group.go, EvalTimestamp). A
+sample's time is that moment cut to milliseconds. Samples tell those; where the hash agrees, it adds the rest.
 """
 
 from __future__ import annotations
