@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from logging_pkg.loki_client import LokiClient, Vector
 from logging_pkg.pipeline.backfill.prometheus import Prometheus
 from logging_pkg.pipeline.backfill.wire import is_stale
 from logging_pkg.stack import Stack
@@ -46,8 +47,9 @@ def truth(request: pytest.FixtureRequest, stack_binaries: Any, tmp_path_factory:
         ship(stack, directory / "fleet/logs")
         begin_us = time.time_ns() // 1000 - (LASTS_S + 120) * 1_000_000
         site = [sys.executable, "-m", "tests.e2e.stub_clock_site", directory, request.param, begin_us, LASTS_S]
-        subprocess.run([*map(str, site)], cwd=ROOT, check=True, timeout=900)
+        subprocess.run([*map(str, site)], cwd=ROOT, env=own_environ(), check=True, timeout=900)
         ship(stack, directory / "logs")
+        require_stored(stack, request.param)
         ledger = [json.loads(text) for text in (directory / "ledger.ndjson").read_text().splitlines()]
         assert len(ledger) == request.param
         # The last call has to be older than the rules' offset, and a moment of evaluation behind it.
@@ -130,6 +132,15 @@ def ship(stack: Stack, logs: Path) -> None:
     logpipe("ship", "--drain", "--timeout", "300", "--directory", logs, "--loki-url", stack.loki_url)
 
 
+def require_stored(stack: Stack, count: int) -> None:
+    """Every request is in Loki, once."""
+    query = f'sum by (service_name) (count_over_time({{event="http.request_finished", service_name="{SERVICE}"}}[1h]))'
+    with LokiClient(stack.loki_url) as client:
+        answer = client.query(query)
+    assert isinstance(answer, Vector)
+    assert [sample.value for sample in answer.samples] == [count]
+
+
 def record(stack: Stack, *prefixes: str) -> dict[str, float]:
     """Record the series of the last half hour, as the ruler would have done; phases of their groups, us."""
     servers = ("--loki-url", stack.loki_url, "--prometheus-url", stack.prometheus_url)
@@ -141,11 +152,15 @@ def record(stack: Stack, *prefixes: str) -> dict[str, float]:
     return {rule["record"]: rule["phase_ms"] * 1000 for rule in told["rules"]}
 
 
+def own_environ() -> dict[str, str]:
+    """The environment without settings: a variable would win over what a test has set."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("LOGPIPE_", "DJANGO_"))}
+
+
 def logpipe(*arguments: object) -> str:
     """One command to its end; what it says."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("LOGPIPE_")}
     command = [sys.executable, "-m", "logging_pkg.cli", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=ROOT, env=own_environ(), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr or done.stdout
     return done.stdout
 
