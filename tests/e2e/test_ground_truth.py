@@ -27,6 +27,8 @@ from logging_pkg.stack import Stack
 from tests.e2e.fleet import PROJECT, Fleet, server_calendars
 from tests.e2e.stub_clock_site import SERVICE
 
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1200)]
+
 ROOT = Path(__file__).parents[2]
 #: The requests' own time: they fill four windows of the rules.
 LASTS_S = 1_200
@@ -36,9 +38,7 @@ ROUTES = ("/", "/lists/{id}/", "/reports/{id}/")
 GOOGLE_CALLS = 300
 
 
-@pytest.fixture(
-    scope="module", params=[10_000, pytest.param(100_000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])]
-)
+@pytest.fixture(scope="module", params=[10_000, 100_000])
 def truth(request: pytest.FixtureRequest, stack_binaries: Any, tmp_path_factory: Any) -> Iterator[Truth]:
     """Calls and requests made, shipped, and their series recorded."""
     directory = tmp_path_factory.mktemp("truth")
