@@ -20,7 +20,7 @@ from rich.text import Text
 
 from calendar_sync.demo.programs import PROJECT_QUOTA
 from logging_pkg.analysis.completeness import Completeness
-from logging_pkg.analysis.trace import SpanNode, Trace, build_trace
+from logging_pkg.analysis.trace import Trace, build_trace
 from logging_pkg.cli.trace import print_trace
 from logging_pkg.loki_client import LokiClient, Vector
 from logging_pkg.pipeline.lookup import measure_completeness, stored_events
@@ -279,7 +279,7 @@ def _story(console: Console, events: list[dict[str, Any]], report: Report) -> No
     best = max(traces.items(), key=lambda entry: _story_value(entry[1]))
     report.require(_story_value(best[1])[0], "one correlation_id from a request over a sync to a retried API call")
     console.print(f" One story         logpipe trace {best[0]}")
-    _print_head(best[1], console)
+    print_trace(best[1], console, keep=3)
 
 
 def _story_value(trace: Trace) -> tuple[bool, bool, int]:
@@ -288,24 +288,6 @@ def _story_value(trace: Trace) -> tuple[bool, bool, int]:
     whole = {"http.request_finished", "sync.run_finished", "google_api.call_finished"} <= kinds
     retried = any(node.event.get("attempt", 1) > 1 for _, node in trace.walk())
     return whole, retried, -sum(1 for _ in trace.walk())
-
-
-def _print_head(trace: Trace, console: Console) -> None:
-    """The story without the runs in which nothing special happened."""
-    for root in trace.roots:
-        _prune(root)
-    print_trace(trace, console)
-
-
-def _prune(node: SpanNode, keep: int = 3) -> None:
-    special = [child for child in node.children if _is_special(child)]
-    node.children = (special + [child for child in node.children if child not in special])[:keep]
-    for child in node.children:
-        _prune(child, keep)
-
-
-def _is_special(node: SpanNode) -> bool:
-    return node.event.get("attempt", 1) > 1 or node.event.get("is_error") == 1 or any(map(_is_special, node.children))
 
 
 def _completeness(console: Console, result: Completeness, report: Report) -> None:

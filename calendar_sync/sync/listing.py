@@ -18,6 +18,7 @@ from calendar_sync.google import CalendarPage, PageTokenRefused, SyncTokenExpire
 from calendar_sync.models import Calendar, GoogleAccount
 from calendar_sync.sync.lease import Lease
 from calendar_sync.sync.targets import Target, UnexpectedResource
+from logging_pkg import track_performance
 from logging_pkg.instrumentation.sync import SyncRun
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Listing:
         listing = self._row.listing
         for page in pages(sync_token, page_token):
             is_last = page.sync_token is not None
-            with self._run.page(), transaction.atomic():
+            with self._run.page(), track_performance("calendar_sync.apply_page"), transaction.atomic():
                 changes = self._target.apply(page.items, listing)
                 if is_last and is_full:
                     changes = replace(changes, deleted=changes.deleted + self._target.delete_unseen(listing))

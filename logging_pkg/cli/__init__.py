@@ -1,6 +1,7 @@
 """The `logpipe` command.
 
-In: the command line. Out: exit codes: 0 done, 1 something is wrong and said in one line, 2 wrong usage.
+In: the command line. Out: exit codes: 0 done, 1 something is wrong and said in one line, 2 wrong usage, 3 a server that
+is asked does not answer.
 Never: a traceback for an error the user can mend.
 """
 
@@ -15,6 +16,7 @@ def main() -> None:
     """Entry point of the console script."""
     try:
         from logging_pkg.cli.application import application
+        from logging_pkg.loki_client import LokiUnanswered, LokiUnreachable
     except ImportError as error:
         print(
             f'logpipe: {error.name} is not installed; install the tools with: pip install "logging-pkg[cli]"',
@@ -25,7 +27,7 @@ def main() -> None:
         application()
     except LogpipeError as error:
         print(f"logpipe: {error}", file=sys.stderr)
-        raise SystemExit(1) from error
+        raise SystemExit(3 if isinstance(error, LokiUnreachable | LokiUnanswered) else 1) from error
     except OSError as error:
         # A directory that cannot be made, a file that may not be read: where no command says it better.
         place = f"{error.filename}: " if error.filename else ""

@@ -16,18 +16,17 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import LokiUrl, loki_client
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
-from logging_pkg.pipeline.logql.tokens import LogQLError, tokenize
 from logging_pkg.pipeline.readers import Readers
 from logging_pkg.pipeline.schema_coverage import Coverage, Report, in_the_dark
 
-_SECOND = 1_000_000_000
 #: Loki is asked for so long a range at once: what is in memory is one answer.
-_SLICE_NS = 60 * _SECOND
+_SLICE_NS = 60 * SECOND_NS
 _DEFAULT_SINCE = "1h"
 _ALL_STREAMS = '{service_name=~".+", event=~".+"}'
 
@@ -83,9 +82,9 @@ def _lines(files: list[Path] | None, loki_url: str | None, since: str | None) ->
     if files and since:
         raise wrong_usage("FILE and --since: either files or Loki")
     if since:
-        duration_ns = _duration_ns(since)
+        length_ns = duration_ns(since)
         with loki_client(loki_url) as client:
-            yield from _from_loki(client, duration_ns)
+            yield from _from_loki(client, length_ns)
         return
     if not files and sys.stdin.isatty():
         raise wrong_usage("nothing to read: give files, pipe lines in, or ask Loki with --since 1h")
@@ -93,17 +92,9 @@ def _lines(files: list[Path] | None, loki_url: str | None, since: str | None) ->
         yield line.value
 
 
-def _duration_ns(text: str) -> int:
-    try:
-        (token, _end) = tokenize(f"[{text}]")
-        return int(float(token.value) * _SECOND)
-    except (LogQLError, ValueError) as error:
-        raise wrong_usage(f"--since {text[:40]}: expected a duration such as 30m, 1h or 2d") from error
-
-
-def _from_loki(client: LokiClient, duration_ns: int) -> Iterator[dict[str, Any] | None]:
+def _from_loki(client: LokiClient, length_ns: int) -> Iterator[dict[str, Any] | None]:
     end_ns = time.time_ns()
-    for start_ns in range(end_ns - duration_ns, end_ns, _SLICE_NS):
+    for start_ns in range(end_ns - length_ns, end_ns, _SLICE_NS):
         answer = client.query_range(_ALL_STREAMS, start_ns, min(start_ns + _SLICE_NS, end_ns))
         assert isinstance(answer, Streams)
         for entry in answer.entries:

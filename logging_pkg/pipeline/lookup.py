@@ -1,14 +1,19 @@
-"""Find in Loki what belongs to one ID, and what a set of log files should have left there.
+"""Find in Loki or in files what belongs to one ID, and what a set of log files should have left in Loki.
 
-In: a LokiClient, IDs, a log directory. Out: events as dicts, a Completeness. Never: writes.
+In: a LokiClient or NDJSON files, IDs, a log directory. Out: events as dicts, a Completeness. Never: writes.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -16,6 +21,7 @@ import orjson
 from logging_pkg.analysis.completeness import Completeness, Stored, completeness
 from logging_pkg.exceptions import LogpipeError
 from logging_pkg.loki_client import LokiClient, Streams, Vector
+from logging_pkg.pipeline.json_lines import STDIN, json_lines
 from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
 
 _SECOND = 1_000_000_000
@@ -26,6 +32,9 @@ _ALL_STREAMS = '{service_name=~".+", event=~".+"}'
 _ID = re.compile(r"[0-9a-f]{4,32}")
 _SPAN_ID_DIGITS = 16
 _CORRELATION_ID_DIGITS = 32
+_UNIT_IDS = ("request_id", "sync_id", "api_call_id")
+#: What a line must have to be an event of a trace.
+_ENVELOPE_IDS = frozenset({"event", "event_id", "timestamp", "correlation_id", "span_id", "parent_span_id"})
 
 
 def search_window(correlation_id: str, now_ns: int) -> tuple[int, int]:
@@ -53,27 +62,81 @@ def events_of(client: LokiClient, some_id: str, *, now_ns: int | None = None) ->
         LogpipeError: the ID is not hexadecimal, nothing was found, or the prefix fits several correlations.
         LokiError: Loki could not be asked.
     """
-    some_id = some_id.lower().replace("-", "")
-    if _ID.fullmatch(some_id) is None:
-        raise LogpipeError(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
+    some_id = _checked(some_id)
     now_ns = time.time_ns() if now_ns is None else now_ns
     if len(some_id) == _SPAN_ID_DIGITS:
-        units = " or ".join(f'{name}="{some_id}"' for name in ("request_id", "sync_id", "api_call_id"))
+        units = " or ".join(f'{name}="{some_id}"' for name in _UNIT_IDS)
         condition = f'{units} or correlation_id=~"{some_id}.*"'
     elif len(some_id) == _CORRELATION_ID_DIGITS:
         condition = f'correlation_id="{some_id}"'
     else:
         condition = f'correlation_id=~"{some_id}.*"'
     found = _events(client, condition, *search_window(some_id, now_ns))
-    correlations = sorted({str(event["correlation_id"]) for event in found})
-    if not correlations:
-        raise LogpipeError(f"no event with {some_id} found; is it older than 6 h? then give the whole correlation_id")
-    if len(correlations) > 1:
-        shown = ", ".join(correlations[:5])
-        raise LogpipeError(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
+    where = "; is it older than 6 h? then give the whole correlation_id"
+    correlation = _only_one(some_id, {str(event["correlation_id"]) for event in found}, where)
     if len(some_id) != _CORRELATION_ID_DIGITS:
-        found = _events(client, f'correlation_id="{correlations[0]}"', *search_window(correlations[0], now_ns))
+        found = _events(client, f'correlation_id="{correlation}"', *search_window(correlation, now_ns))
     return found
+
+
+def events_in_files(files: Sequence[Path], some_id: str) -> list[dict[str, Any]]:
+    """The same of events in files; lines that are no events are passed over.
+
+    Args:
+        files: NDJSON files or directories of them; `-` is stdin, which is kept in a temporary file.
+        some_id: as for `events_of`.
+
+    Raises:
+        LogpipeError: as for `events_of`.
+        OSError: a file cannot be read.
+    """
+    some_id = _checked(some_id)
+    with ExitStack() as stack:
+        # Read twice: which correlation it is may be known only at the end.
+        readable = [_stdin_copy(stack) if file == STDIN else file for file in files]
+        correlations = {
+            str(event["correlation_id"])
+            for event in events_of_files(readable)
+            if str(event["correlation_id"]).startswith(some_id)
+            or (len(some_id) == _SPAN_ID_DIGITS and some_id in {event.get(name) for name in _UNIT_IDS})
+        }
+        correlation = _only_one(some_id, correlations, " in these files")
+        return [event for event in events_of_files(readable) if event["correlation_id"] == correlation]
+
+
+def _checked(some_id: str) -> str:
+    digits = some_id.lower().replace("-", "")
+    if _ID.fullmatch(digits) is None:
+        raise LogpipeError(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
+    return digits
+
+
+def _only_one(some_id: str, correlations: set[str], where: str) -> str:
+    if not correlations:
+        raise LogpipeError(f"no event with {some_id} found{where}")
+    if len(correlations) > 1:
+        shown = ", ".join(sorted(correlations)[:5])
+        raise LogpipeError(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
+    return correlations.pop()
+
+
+def events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """Every line of NDJSON files that is an event of this pipeline; `-` is stdin."""
+    for line in json_lines(files):
+        if line.value is not None and is_event(line.value):
+            yield line.value
+
+
+def is_event(value: Mapping[str, Any]) -> bool:
+    """Whether a JSON object has what every event of this pipeline has."""
+    return value.keys() >= _ENVELOPE_IDS
+
+
+def _stdin_copy(stack: ExitStack) -> Path:
+    path = Path(stack.enter_context(TemporaryDirectory())) / f"stdin{LOG_FILE_SUFFIX}"
+    with path.open("wb") as copy:
+        shutil.copyfileobj(sys.stdin.buffer, copy)
+    return path
 
 
 def _events(client: LokiClient, condition: str, start_ns: int, end_ns: int) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from logging_pkg.analysis.trace import build_trace
 
 
@@ -86,6 +88,56 @@ def test_unexplained_time_is_what_children_queries_and_back_off_leave() -> None:
         ]
     )
     assert waited.roots[0].unexplained_ns() == 100_000_000
+
+
+def test_a_unit_accounts_for_nothing_by_itself() -> None:
+    """A request alone is explained by its queries and cache calls; a sync below it by what is below the sync."""
+    alone = event(
+        "http.request_finished", "a", None, 10, response_time_ms=1000.0, query_time_ms=300.0, cache_time_ms=200.0
+    )
+    assert build_trace([alone]).explained == pytest.approx(0.5)
+    nested = build_trace(
+        [
+            event("http.request_finished", "a", None, 10, response_time_ms=4000.0, query_time_ms=1500.0),
+            event("sync.run_finished", "b", "a", 9, duration_ms=2000.0, query_time_ms=500.0),
+            event("google_api.call_finished", "c", "b", 8, duration_ms=500.0),
+        ]
+    )
+    # 2 s beside the sync less 1 s queries, 1.5 s beside the call less 0.5 s queries.
+    assert [node.unexplained_ns() for _, node in nested.walk()] == [10**9, 10**9, 0]
+    assert nested.explained == pytest.approx(0.5)
+
+
+def test_an_attempt_accounts_for_its_time_and_a_function_for_what_is_in_it() -> None:
+    """A token refreshed within an attempt takes nothing from it; a function with spans below has gaps of its own."""
+    inner = event("http_client.request_finished", "c", "b", 10, duration_ms=100.0)
+    attempt = event("google_api.call_finished", "b", None, 10)
+    function = event("function.call_finished", "b", None, 10)
+    assert build_trace([attempt, inner]).explained == 1.0
+    assert build_trace([function, inner]).explained == pytest.approx(0.1)
+    assert build_trace([function]).explained == 1.0
+
+
+def test_queries_in_functions_explain_no_other_time() -> None:
+    """A sync's sum of queries says not where they ran: what the functions took is taken off."""
+    trace = build_trace(
+        [
+            event("sync.run_finished", "a", None, 10, duration_ms=4000.0, query_time_ms=1500.0),
+            event("function.call_finished", "b", "a", 10),
+        ]
+    )
+    assert trace.roots[0].unexplained_ns() == 2_500_000_000
+
+
+def test_waits_stand_in_the_order_they_were_waited_for() -> None:
+    """First the back-off, then the turn under the quota, then the attempt."""
+    (root,) = build_trace(
+        [event("google_api.call_finished", "a", None, 10, retry_delay_ms=600, quota_delay_ms=300)]
+    ).roots
+    assert root.waits() == [
+        ("back-off", (root.start_ns - 900_000_000, root.start_ns - 300_000_000)),
+        ("quota", (root.start_ns - 300_000_000, root.start_ns)),
+    ]
 
 
 def test_overlapping_children_explain_the_same_second_once() -> None:

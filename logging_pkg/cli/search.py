@@ -1,0 +1,138 @@
+"""`logpipe search` and `logpipe tail`: events of Loki or of files, those asked for, one line each.
+
+In: conditions, a source. Out: a line per event, or the events as NDJSON. Never: more than was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.text import Text
+
+from logging_pkg.analysis.describe import detail, label
+from logging_pkg.analysis.filters import ConditionError, condition
+from logging_pkg.analysis.trace import CANONICAL_EVENTS
+from logging_pkg.cli.loki import LokiUrl, loki_client
+from logging_pkg.cli.output import AsJson, Files, duration, terminal
+from logging_pkg.cli.schema_directories import Directories, registry_of
+from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
+from logging_pkg.cli.usage import wrong_usage
+from logging_pkg.exceptions import LokiError
+from logging_pkg.pipeline.event_search import Search, event_names
+from logging_pkg.pipeline.follow import follow_files, follow_loki
+
+#: One correlation has one colour, so that its lines are told from others'.
+_COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
+_LEVEL_STYLES = {"warning": "yellow", "error": "red", "critical": "bold red"}
+_SHOWN_ID_DIGITS = 16
+
+Conditions = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FIELD=VALUE]...", help="All must hold: also with != =~ !~ > >= < <=. Quote < and >."),
+]
+Events = Annotated[
+    list[str] | None, typer.Option("--event", "-e", metavar="GLOB", help="Only such events: 'db.*'. Repeatable.")
+]
+Contains = Annotated[str, typer.Option("--text", metavar="TEXT", help="That stands in the line.")]
+
+
+def search(
+    conditions: Conditions = None,
+    events: Events = None,
+    text: Contains = "",
+    since: Since = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 100,
+    service: Service = None,
+    env: Env = None,
+    release: Release = None,
+    loki_url: LokiUrl = None,
+    files: Files = None,
+    schemas: Directories = None,
+    show_query: ShowQuery = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find events: logpipe search route=/dashboard/ 'response_time_ms>500'."""
+    wanted = _search(conditions, events, text, schemas, service, env, release)
+    if show_query:
+        typer.echo(wanted.logql(), err=as_json)
+    with open_source(loki_url, files, since) as source:
+        _print(source.search(wanted, limit), as_json=as_json)
+
+
+def tail(
+    conditions: Conditions = None,
+    events: Events = None,
+    text: Contains = "",
+    service: Service = None,
+    env: Env = None,
+    release: Release = None,
+    loki_url: LokiUrl = None,
+    files: Files = None,
+    schemas: Directories = None,
+    show_query: ShowQuery = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show events as they come, until Ctrl-C; lines of one cause have one colour."""
+    wanted = _search(conditions, events, text, schemas, service, env, release)
+    if show_query:
+        typer.echo(wanted.logql(), err=as_json)
+    if files:
+        _print(follow_files(files, wanted), as_json=as_json)
+        return
+    with loki_client(loki_url) as client:
+        _print(follow_loki(client, wanted, on_problem=_tell), as_json=as_json)
+
+
+def _tell(error: LokiError) -> None:
+    typer.echo(f"logpipe: {error}; trying again", err=True)
+
+
+def _search(
+    conditions: list[str] | None,
+    events: list[str] | None,
+    text: str,
+    schemas: list[Path] | None,
+    service: str | None,
+    env: str | None,
+    release: str | None,
+) -> Search:
+    try:
+        asked = tuple(condition(item) for item in conditions or ())
+        names = event_names(registry_of(schemas), events or (), asked)
+    except ConditionError as error:
+        raise wrong_usage(str(error)) from error
+    return Search(names, asked, text, scope_of(service, env, release))
+
+
+def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
+    console = terminal()
+    for event in events:
+        if as_json:
+            typer.echo(orjson.dumps(event))
+        else:
+            console.print(_line(event), soft_wrap=True)
+
+
+def _line(event: dict[str, Any]) -> Text:
+    """`10:00:01.123 calendar-sync  GET /dashboard/  200   user 3 · 4,795 bytes   38 ms   0192f0c1…`."""
+    correlation = str(event["correlation_id"])
+    colour = _COLOURS[int(correlation[-6:] or "0", 16) % len(_COLOURS)]
+    told = label(event)
+    name = str(event["event"])
+    parts = [
+        (f"{str(event['timestamp'])[11:23]} ", "dim"),
+        (f"{event['service_name']} ", "dim"),
+        (f"{correlation[:_SHOWN_ID_DIGITS]} ", colour),
+        (told, _LEVEL_STYLES.get(str(event["level"]), "")),
+        (f"  {_length(event)}{detail(event)}", "dim" if told != name else ""),
+    ]
+    return Text.assemble(*((text, style) for text, style in parts))
+
+
+def _length(event: dict[str, Any]) -> str:
+    field = CANONICAL_EVENTS.get(str(event["event"]))
+    return f"{duration(float(event[field]) * 1_000_000)}  " if field else ""

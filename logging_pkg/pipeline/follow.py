@@ -1,0 +1,120 @@
+"""Events as they come: appended to files, or arriving in Loki.
+
+In: a Search, files or a LokiClient. Out: events, each once, until the consumer stops. Never: writes, an end of its own
+(but that of stdin).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from logging_pkg.exceptions import LokiError
+from logging_pkg.loki_client import LokiClient, Streams
+from logging_pkg.pipeline.event_search import Search
+from logging_pkg.pipeline.json_lines import STDIN, lines_of
+from logging_pkg.pipeline.lookup import is_event
+from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
+
+_SECOND = 1_000_000_000
+#: How far behind the newest an event may arrive and still be shown: shipping takes seconds, and differs per process.
+_LATE_NS = 30 * _SECOND
+_POLL_S = 1.0
+_FILE_POLL_S = 0.25
+
+
+def follow_loki(
+    client: LokiClient,
+    wanted: Search,
+    *,
+    on_problem: Callable[[LokiError], None] = lambda _: None,
+    sleep: Callable[[float], object] = time.sleep,
+    clock: Callable[[], int] = time.time_ns,
+) -> Iterator[dict[str, Any]]:
+    """Events that arrive from now on, those of one look in the order of their times.
+
+    Args:
+        client: of the Loki to ask, once a second.
+        wanted: which events.
+        on_problem: told of a look that failed; the next one makes up for it.
+        sleep: waits between two looks, seconds.
+        clock: ns since 1970.
+
+    Raises:
+        LokiError: already the first look failed.
+    """
+    begun_ns = clock()
+    shown: dict[str, int] = {}
+    has_answered = False
+    while True:
+        now_ns = clock()
+        try:
+            answer = client.query_range(wanted.logql(), max(begun_ns, now_ns - _LATE_NS), now_ns + _SECOND)
+        except LokiError as error:
+            if not has_answered:
+                raise
+            on_problem(error)
+        else:
+            has_answered = True
+            assert isinstance(answer, Streams)
+            for entry in answer.entries:
+                event = orjson.loads(entry.line)
+                if event["event_id"] not in shown:
+                    shown[event["event_id"]] = entry.timestamp_ns
+                    yield event
+            shown = {name: at_ns for name, at_ns in shown.items() if at_ns > now_ns - 2 * _LATE_NS}
+        sleep(_POLL_S)
+
+
+def follow_files(
+    files: Sequence[Path], wanted: Search, *, sleep: Callable[[float], object] = time.sleep
+) -> Iterator[dict[str, Any]]:
+    """Events that are appended from now on, also to files that appear in the directories given.
+
+    Args:
+        files: NDJSON files, directories of them, or `-`: stdin, from its start to its end.
+        wanted: which events.
+        sleep: waits between two looks, seconds.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if STDIN in files:
+        lines = (line.value for line in lines_of(sys.stdin.buffer, "stdin"))
+        yield from (value for value in lines if value is not None and _fits(value, wanted))
+        return
+    positions = {path: path.stat().st_size for path in _paths(files)}
+    while True:
+        for path in _paths(files):
+            raw = _appended(path, positions.setdefault(path, 0))
+            positions[path] += len(raw)
+            for line in raw.splitlines():
+                try:
+                    value = orjson.loads(line)
+                except orjson.JSONDecodeError:
+                    continue
+                if isinstance(value, dict) and _fits(value, wanted):
+                    yield value
+        sleep(_FILE_POLL_S)
+
+
+def _paths(files: Sequence[Path]) -> Iterator[Path]:
+    for file in files:
+        yield from sorted(file.glob(f"*{LOG_FILE_SUFFIX}")) if file.is_dir() else [file]
+
+
+def _appended(path: Path, position: int) -> bytes:
+    """The whole lines behind a position."""
+    with path.open("rb") as stream:
+        stream.seek(position)
+        raw = stream.read()
+    return raw[: raw.rfind(b"\n") + 1]
+
+
+def _fits(value: dict[str, Any], wanted: Search) -> bool:
+    return is_event(value) and wanted.fits(value, orjson.dumps(value).decode())
