@@ -49,7 +49,7 @@ def backfill(stack: Stack, *options: object) -> Any:
         (("--from", "5m", "--to", "10m"), 2, "expected the earlier time first"),
         (("--from", "5m", "--label", "eu"), 2, "expected NAME=VALUE"),
         (("--from", "5m", "--rule", "no:such:series"), 2, "no rule records no:such:series"),
-        (("--from", "5m", "--rules", "/nowhere"), 2, "no recording rule"),
+        (("--from", "5m", "--rules", "/nowhere"), 2, "/nowhere: no rule records"),
         (("--from", "1000h"), 2, "Loki keeps lines for 744 h"),
         (("--from", "5m", "--loki-url", NOBODY), 3, "no connection"),
         (("--from", "5m", "--prometheus-url", NOBODY), 3, "is Prometheus running there?"),
