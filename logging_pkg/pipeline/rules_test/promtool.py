@@ -181,6 +181,11 @@ def _run(
         except (OSError, subprocess.TimeoutExpired) as error:
             raise StackError(f"{tests[0].file}: promtool: {error}") from None
         found = _failures(report, len(tests)) if report.exists() else []
+        # A rule file that cannot be loaded is told as a failure of each group, beginning with the file's path.
+        if broken := next(
+            (text for texts in found for text in texts if text.lstrip().startswith(tuple(rule_files))), ""
+        ):
+            raise RuleTestError(f"{tests[0].file}: promtool does not take it: {' '.join(broken.split())}")
         if answer.returncode and not any(found):
             said = " ".join((answer.stdout + answer.stderr).replace(str(file), tests[0].file).split())
             raise RuleTestError(f"{tests[0].file}: promtool does not take it: {said.replace(f'{directory}/', '')}")
