@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from logging_pkg.cli import compare, rules, schema, stack
+from logging_pkg.cli.backfill import backfill
 from logging_pkg.cli.check import check
 from logging_pkg.cli.generate import generate
 from logging_pkg.cli.probe import probe
@@ -38,3 +39,4 @@ application.command()(quota)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)
+application.command()(backfill)

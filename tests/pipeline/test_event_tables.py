@@ -81,7 +81,9 @@ def _lines(table: Table, now_ns: int) -> list[dict[str, Any]]:
                 )
         for column in table.columns:
             if column.field and column.field not in fields:
-                fields[column.field] = chosen.randrange(1, 5000)
+                schema = REGISTRY.field(table.event, column.field) or {}
+                is_null = "null" in schema["type"] and number % 3 == 0
+                fields[column.field] = None if is_null else chosen.randrange(1, 5000)
         age_s = _WINDOW_S + 60 if number < 5 else chosen.uniform(1, _WINDOW_S - 1)
         service = _service(table) if number % 8 else "tables-other"
         made.append(line(table.event, service, now_ns - int(age_s * _SECOND), **fields))
