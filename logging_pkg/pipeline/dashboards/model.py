@@ -52,6 +52,7 @@ class Panel:
         logs: LogQL of the lines behind it, for Explore.
         alerts: names of the alert rules about it: their limits are its thresholds, their runbooks its links.
         runbooks: names of alert rules that judge something else than this panel shows: they are its links only.
+        bad_from: a value that is bad in itself, where no alert has a limit; such as one alert firing.
         empty: what stands there when there is no data.
         width: columns of the grid; 0 is the kind's usual one.
         is_stacked: whether the lines are parts of a whole.
@@ -69,6 +70,7 @@ class Panel:
     logs: str = ""
     alerts: tuple[str, ...] = ()
     runbooks: tuple[str, ...] = ()
+    bad_from: float | None = None
     empty: str = "Nothing in this time range"
     width: int = 0
     is_stacked: bool = False

@@ -80,6 +80,8 @@ def options(panel: Panel) -> dict[str, Any]:
 def field_config(panel: Panel, alerts: Sequence[Alert]) -> dict[str, Any]:
     """`fieldConfig`: unit, limits, what an empty panel says."""
     steps = threshold_steps(alerts)
+    if panel.bad_from is not None:
+        steps.append({"color": "red", "value": panel.bad_from})
     defaults: dict[str, Any] = {
         "unit": panel.unit,
         "noValue": panel.empty,

@@ -44,7 +44,7 @@ def marks(dashboard: Dashboard, *, has_releases: bool) -> list[dict[str, Any]]:
         "name": "Alerts",
         "enable": True,
         "iconColor": "red",
-        "expr": f'ALERTS{{alertstate="firing", {CHOSEN}}}',
+        "expr": f'ALERTS{{alertstate="firing", severity!="info", {CHOSEN}}}',
         "titleFormat": "{{alertname}}",
         "textFormat": "{{severity}} {{service_name}} {{route}}",
         "tagKeys": "alertname,severity,service_name,env",

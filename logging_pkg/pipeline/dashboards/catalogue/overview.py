@@ -33,9 +33,10 @@ OVERVIEW: Final = Dashboard(
             (
                 Panel(
                     "Alerts firing",
-                    "Alert rules whose condition holds. 0 also when the ruler is down: see Pipeline health.",
-                    (Query(f'sum(ALERTS{{alertstate="firing", {CHOSEN}}}) or vector(0)'),),
+                    "Alerts of severity warning and critical. 0 also when the ruler is down: see Pipeline health.",
+                    (Query(f'sum(ALERTS{{alertstate="firing", severity!="info", {CHOSEN}}}) or vector(0)'),),
                     kind="stat",
+                    bad_from=1,
                 ),
                 Panel(
                     "Requests per second",
@@ -93,7 +94,8 @@ OVERVIEW: Final = Dashboard(
             (
                 Panel(
                     "Alerts, pending and firing",
-                    "One row per alert. The runbook of each is on the dashboard Runbooks, under its name.",
+                    "One row per alert. The runbook of each is on the dashboard Runbooks, under its name. "
+                    "PipelineAlive always fires: it is missed elsewhere when it stops.",
                     (
                         Query(
                             "sum by (alertname, alertstate, severity, service_name, env, route, project, shipper) "
