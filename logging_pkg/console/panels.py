@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -27,8 +28,27 @@ from logging_pkg.schemas.conventions import CORRELATION_ID_PATTERN
 Status = Literal["good", "bad", "plain"]
 #: Of a table or list on a page; the whole is a search away.
 ROWS = 10
+#: The service levels, for single rows: over these a number is bad, by its column's title and field.
+_LIMITS: Mapping[tuple[str, str], float] = {
+    ("errors", "is_error"): 0.01,
+    ("p95", "response_time_ms"): 500,
+    ("queries", "query_count"): 5,
+    ("rate limited", "is_rate_limited"): 0,
+}
+_LEAST_OK = 0.99
 #: More lines than this in one chart cannot be told apart.
 _MAX_SERIES = 8
+
+
+#: What a finding says of a route.
+_FINDINGS: Mapping[str, str] = {
+    "db.n_plus_one_detected": "N+1 in",
+    "db.slow_query_detected": "slow query in",
+    "db.high_query_count_detected": "many queries in",
+    "db.query_explained": "plan of a query in",
+    "http.slow_request_detected": "slow:",
+    "http.request_stuck": "stuck:",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +146,7 @@ class Chart(Panel):
         unit: as for `number`.
         names: labels that name a line.
         limit: a line across, where there is one.
+        window_s: how far back it reaches.
     """
 
     kind: ClassVar[str] = "chart"
@@ -133,6 +154,7 @@ class Chart(Panel):
     unit: str = ""
     names: tuple[str, ...] = ()
     limit: float | None = None
+    window_s: int = 3600
 
     @property
     def has_points(self) -> bool:
@@ -143,6 +165,7 @@ class Chart(Panel):
     def data(self) -> dict[str, Any]:
         """What the page's script draws: times in s, a list of values per line, null where there is none."""
         found = self.questions[0].answer.value.series
+        until = int(time.time())
         drawn = sorted(found, key=lambda series: -max((s.value for s in series.samples), default=0.0))[:_MAX_SERIES]
         times = sorted({sample.timestamp_ns // 1_000_000_000 for series in found for sample in series.samples})
         lines = []
@@ -154,6 +177,8 @@ class Chart(Panel):
             "title": self.title,
             "unit": self.unit,
             "limit": self.limit,
+            "from": until - self.window_s,
+            "to": until,
             "times": times,
             "lines": lines,
             "left_out": len(found) - len(drawn),
@@ -308,17 +333,22 @@ def shown_event(line: str) -> ShownEvent | None:
         told, more = label(event), detail(event)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         told, more = event["event"], ""  # of another version, or not of this pipeline
+    if (finding := _FINDINGS.get(event["event"])) is not None and event.get("route"):
+        told = f"{finding} {event['route']}"
     length = event.get(CANONICAL_EVENTS.get(event["event"], ""))
-    time = str(event.get("timestamp", ""))
+    moment = str(event.get("timestamp", ""))
     return ShownEvent(
-        event, told, more, number(length, "ms") if isinstance(length, int | float) else "", time, ago(time)
+        event, told, more, number(length, "ms") if isinstance(length, int | float) else "", moment, ago(moment)
     )
 
 
 def _is_bad(column: Column, value: float | None) -> bool:
     if value is None:
         return False
-    return (column.title == "errors" and value > 0.01) or (column.title == "ok" and value < 0.99)
+    if column.title == "ok":
+        return value < _LEAST_OK
+    limit = _LIMITS.get((column.title, column.field))
+    return limit is not None and value > limit
 
 
 def _finite(value: float | None) -> float | None:

@@ -32,7 +32,7 @@ def google(desk: Desk) -> Sequence[Section]:
                     empty="none",
                 ),
                 Tile(
-                    "Quota, peak of a minute",
+                    "Quota, busiest minute",
                     (desk.promql(f"max(max_over_time({quota}{chosen.braces}[{chosen.window_s}s]))"), minute_limit),
                     note="of the project's limit",
                     unit="ratio",
@@ -43,7 +43,7 @@ def google(desk: Desk) -> Sequence[Section]:
                 Tile(
                     "Quota, today",
                     (desk.promql(f"max(last_over_time({day}{chosen.braces}[10m]))"), day_limit),
-                    note="of the day's limit; Google's day is Pacific",
+                    note="of the day's limit; a Pacific day",
                     unit="ratio",
                     limit=0.8,
                     target="at most 80 %",
@@ -71,12 +71,14 @@ def google(desk: Desk) -> Sequence[Section]:
                     "Quota units in a minute",
                     (desk.series(series(chosen, quota, "project")),),
                     names=("project",),
+                    window_s=chosen.window_s,
                 ),
                 Chart(
                     "p95 of an attempt",
                     (desk.series(series(chosen, "operation:google_api_duration_ms:p95_5m", "operation")),),
                     unit="ms",
                     names=("operation",),
+                    window_s=chosen.window_s,
                 ),
                 Chart(
                     "Attempts per second by status",
@@ -87,12 +89,14 @@ def google(desk: Desk) -> Sequence[Section]:
                     ),
                     unit="/s",
                     names=("status_class",),
+                    window_s=chosen.window_s,
                 ),
                 Chart(
                     "Share of failed attempts",
                     (desk.series(series(chosen, "operation:google_api_error_ratio:avg_5m", "operation")),),
                     unit="ratio",
                     names=("operation",),
+                    window_s=chosen.window_s,
                 ),
             ),
             "charts",

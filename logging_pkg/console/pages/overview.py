@@ -61,9 +61,9 @@ def overview(desk: Desk) -> Sequence[Section]:
             target="at least 99 %",
         ),
         Tile(
-            "Google quota, peak of a minute",
+            "Google quota",
             (desk.promql(_quota_peak(desk)),),
-            note="units used in the busiest minute",
+            note="units in the busiest minute",
             link=page("google"),
         ),
         Tile(
@@ -91,6 +91,7 @@ def overview(desk: Desk) -> Sequence[Section]:
             (desk.series(series(chosen, "route:http_response_time_ms:p95_5m", "route")),),
             unit="ms",
             names=("route",),
+            window_s=chosen.window_s,
             limit=500,
         ),
         Chart(
@@ -98,6 +99,7 @@ def overview(desk: Desk) -> Sequence[Section]:
             (desk.series(series(chosen, "route_method_status_class:http_requests:rate_5m", "status_class", "sum")),),
             unit="/s",
             names=("status_class",),
+            window_s=chosen.window_s,
         ),
     )
     lists: tuple[Panel, ...] = (

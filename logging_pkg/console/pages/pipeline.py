@@ -132,6 +132,12 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                     empty="no process reports",
                 ),
                 Tile(
+                    "Processes alive",
+                    (desk.logql(_processes(desk)),),
+                    note="with a heartbeat in the last minute",
+                    empty="none",
+                ),
+                Tile(
                     "Rules that fail",
                     (rules,),
                     limit=0,
@@ -159,6 +165,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                     (desk.series(series(chosen, "shipper:shipper_lag_s:avg_5m", "shipper")),),
                     unit="s",
                     names=("shipper",),
+                    window_s=chosen.window_s,
                     limit=60,
                 ),
                 Chart(
@@ -166,6 +173,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                     (desk.series(series(chosen, "service:process_memory_bytes:avg_5m", "service_name")),),
                     unit="bytes",
                     names=("service_name",),
+                    window_s=chosen.window_s,
                 ),
             ),
             "charts",
@@ -190,3 +198,9 @@ def pipeline(desk: Desk) -> Sequence[Section]:
 
 def _stored(desk: Desk) -> str:
     return f'sum(count_over_time({{event=~".+"{desk.selection.matchers}}} [{desk.selection.window_s}s]))'
+
+
+def _processes(desk: Desk) -> str:
+    # allow logql/unbounded-by: counted, not shown
+    beats = f'{{event="process.sampled"{desk.selection.matchers}}} | json instance_id="instance_id"'
+    return f"count(sum by (instance_id) (count_over_time({beats} [1m])))"

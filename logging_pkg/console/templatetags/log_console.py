@@ -54,11 +54,17 @@ def url_of(name: str) -> str:
     return reverse(f"logging_pkg_console:{name}")
 
 
+@register.simple_tag
+def unlike() -> str:
+    """An element's ID that no other has."""
+    return f"unlike-{next(_numbers)}"
+
+
 @register.inclusion_tag("logging_pkg/console/queries.html")
 def queries(questions: Sequence[Question], about: str) -> dict[str, Any]:
     """A button that shows the queries behind a number."""
-    unlike = list({question.query: question for question in questions}.values())
-    return {"questions": unlike, "about": about, "id": f"query-{next(_numbers)}"}
+    asked = list({question.query: question for question in questions}.values())
+    return {"questions": asked, "about": about, "id": unlike()}
 
 
 @register.inclusion_tag("logging_pkg/console/queries.html")
@@ -76,4 +82,4 @@ def rule_query(rule: Rule) -> dict[str, Any]:
         "query": rule.query,
         "explore": explore_url("LogQL", rule.query, "1h"),
     }
-    return {"questions": [asked], "about": rule.name, "id": f"query-{next(_numbers)}"}
+    return {"questions": [asked], "about": rule.name, "id": unlike()}

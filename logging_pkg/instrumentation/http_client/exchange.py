@@ -38,7 +38,7 @@ def begin(
     headers: Iterable[str],
     size_bytes: int | None,
 ) -> Exchange | None:
-    """Begin an exchange, or leave one out: of who is not observed, or a push of log lines, whose event would be one more.
+    """Begin an exchange, or leave one out: of who is not observed, or a push of log lines (one more line).
 
     Args:
         library: what makes it.

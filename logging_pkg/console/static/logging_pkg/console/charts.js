@@ -20,6 +20,11 @@
     return value < 100 && value % 1 ? value.toFixed(1) : Math.round(value).toLocaleString("en");
   }
 
+  function moment(seconds, isLong) {
+    const told = new Date(seconds * 1000).toISOString();
+    return isLong ? `${told.slice(8, 10)}. ${told.slice(11, 16)}` : told.slice(11, 16);
+  }
+
   function limitLine(limit) {
     return (plot) => {
       if (limit === null || limit > plot.scales.y.max || limit < plot.scales.y.min) return;
@@ -46,9 +51,9 @@
       height: 180,
       cursor: { drag: { x: false, y: false }, points: { size: 6 } },
       legend: { live: true },
-      scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, (high || 1) * 1.08] } },
+      scales: { x: { time: true, range: () => [data.from, data.to] }, y: { range: (_plot, _low, high) => [0, (high || 1) * 1.08] } },
       axes: [
-        { ...axis, space: 70, values: "{HH}:{mm}" },
+        { ...axis, space: 70, values: (_plot, ticks) => ticks.map((tick) => moment(tick, data.to - data.from > 86400)) },
         { ...axis, size: 62, values: (_plot, ticks) => ticks.map((tick) => text(tick, data.unit)) },
       ],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
@@ -66,7 +71,6 @@
       hooks: { draw: [limitLine(data.limit)] },
     };
     const plot = new uPlot(options, [data.times, ...data.lines.map((line) => line.values)], element);
-    element.style.height = "auto";
     drawn.set(element, plot);
   }
 
