@@ -17,7 +17,7 @@ from logging_pkg.console.numbers import number
 from logging_pkg.console.panels import ShownEvent, shown_event
 
 #: Of more spans beside each other the uneventful ones are folded.
-KEEP = 20
+KEEP = 8
 #: Percent of the width.
 _THINNEST = 0.4
 _SCALE = 4

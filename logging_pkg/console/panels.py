@@ -266,6 +266,11 @@ class ShownEvent:
         return str(self.event.get("correlation_id", ""))
 
     @property
+    def error(self) -> str:
+        """What was raised, without the module it is from."""
+        return str(self.event.get("error_type") or "").rpartition(".")[2]
+
+    @property
     def short_id(self) -> str:
         """Its first digits: they say when it was, so that IDs of one moment differ only behind them."""
         return f"{self.correlation_id[:16]}…"
@@ -309,6 +314,11 @@ class Section:
 def first(vector: Vector) -> float | None:
     """The value of a query that has one."""
     return vector.samples[0].value if vector.samples else None
+
+
+def counted(vector: Vector) -> float:
+    """The value of a query that counts events: where there is no sample there was none."""
+    return first(vector) or 0.0
 
 
 def table_panel(desk: Desk, table: Table, note: str = "", empty: str = "nothing in this time") -> TablePanel:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, EventList, Section, Tile, first, table_panel
+from logging_pkg.console.panels import Chart, EventList, Section, Tile, counted, first, table_panel
 from logging_pkg.loki_client import Vector
 from logging_pkg.pipeline.event_tables import FAILED_API_CALLS, GOOGLE_API
 
@@ -29,7 +29,7 @@ def google(desk: Desk) -> Sequence[Section]:
                     "Attempts",
                     (desk.logql(count(chosen, _CALL)),),
                     note="each HTTP request to Google is one",
-                    empty="none",
+                    read=counted,
                 ),
                 Tile(
                     "Quota, busiest minute",

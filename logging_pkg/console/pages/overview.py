@@ -11,12 +11,12 @@ from django.urls import reverse
 
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, EventList, Panel, Section, Tile, table_panel
+from logging_pkg.console.panels import Chart, EventList, Panel, Section, Tile, counted, table_panel
 from logging_pkg.loki_client import Alert
 from logging_pkg.pipeline.event_tables import N_PLUS_ONE
 
 _REQUEST = "http.request_finished"
-_NEWEST = 5
+_NEWEST = 3
 
 
 def overview(desk: Desk) -> Sequence[Section]:
@@ -27,7 +27,7 @@ def overview(desk: Desk) -> Sequence[Section]:
         return reverse(f"logging_pkg_console:{name}") + chosen.query()
 
     tiles: tuple[Panel, ...] = (
-        Tile("Requests", (desk.logql(count(chosen, _REQUEST)),), link=page("routes"), empty="none"),
+        Tile("Requests", (desk.logql(count(chosen, _REQUEST)),), link=page("routes"), read=counted),
         Tile(
             "p95 response time",
             (desk.logql(over_time(chosen, "0.95", _REQUEST, "response_time_ms")),),

@@ -13,7 +13,7 @@ from logging_pkg import conf
 from logging_pkg.console.asking import State
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, EventList, Panel, Section, Tile
+from logging_pkg.console.panels import Chart, EventList, Panel, Section, Tile, counted
 from logging_pkg.loki_client import Rule
 
 _STATUS = "shipper.status_reported"
@@ -83,7 +83,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
         Section((ServersPanel("Servers", servers),)),
         Section(
             (
-                Tile("Events stored", (desk.logql(_stored(desk)),), note="lines in this time", empty="none"),
+                Tile("Events stored", (desk.logql(_stored(desk)),), note="lines in this time", read=counted),
                 Tile(
                     "Late",
                     (desk.logql(over_time(chosen, "max_over_time", _STATUS, "lag_s", "5m")),),
@@ -113,7 +113,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                     note="that broke their schema",
                     limit=0,
                     target="none",
-                    empty="none",
+                    read=counted,
                 ),
                 Tile(
                     "Deleted before shipping",
@@ -121,7 +121,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                     note="the disk's share was used up",
                     limit=0,
                     target="none",
-                    empty="none",
+                    read=counted,
                 ),
                 Tile(
                     "Could not be written",
@@ -135,7 +135,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                     "Processes alive",
                     (desk.logql(_processes(desk)),),
                     note="with a heartbeat in the last minute",
-                    empty="none",
+                    read=counted,
                 ),
                 Tile(
                     "Rules that fail",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, EventList, Section, Tile, table_panel
+from logging_pkg.console.panels import Chart, EventList, Section, Tile, counted, table_panel
 from logging_pkg.pipeline.event_tables import FAILED_SYNCS, SYNCS
 
 _RUN, _CHECK = "sync.run_finished", "calendar.connection_checked"
@@ -21,7 +21,7 @@ def syncs(desk: Desk) -> Sequence[Section]:
     return (
         Section(
             (
-                Tile("Runs", (desk.logql(count(chosen, _RUN)),), empty="none"),
+                Tile("Runs", (desk.logql(count(chosen, _RUN)),), read=counted),
                 Tile(
                     "That succeed",
                     (desk.logql(over_time(chosen, "avg_over_time", _RUN, "is_success")),),
