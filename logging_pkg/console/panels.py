@@ -185,6 +185,11 @@ class Chart(Panel):
         }
 
     @property
+    def json(self) -> str:
+        """The same as the page holds it: in an attribute, since HTMX here drops every script of an answer."""
+        return orjson.dumps(self.data).decode()
+
+    @property
     def summary(self) -> str:
         """The same for those who do not see it: the newest value of each line."""
         told = [(line["label"], [v for v in line["values"] if v is not None]) for line in self.data["lines"]]

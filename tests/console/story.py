@@ -26,9 +26,14 @@ class Story:
         self.service = service
         self._now_ns = now_ns
         self._ages = itertools.count(2)
-        self.failed_sync, self.failed_sync_id, self.failed_call_id = new_correlation_id(), new_span_id(), new_span_id()
-        self.n_plus_one = new_correlation_id()
+        self.failed_sync, self.failed_sync_id, self.failed_call_id = self._cause(), new_span_id(), new_span_id()
+        self.n_plus_one = self._cause()
         self.lines = [*self._requests(), *self._failed_sync(), *self._n_plus_one()]
+
+    def _cause(self) -> str:
+        """A correlation ID from before the first line: its time tells a search where to look."""
+        milliseconds = self._now_ns // 1_000_000 - 60_000
+        return f"{milliseconds:012x}{new_correlation_id()[12:]}"
 
     def _line(self, event: str, **fields: Any) -> dict[str, Any]:
         return line(event, self.service, self._now_ns - next(self._ages) * SECOND, **fields)
@@ -40,7 +45,7 @@ class Story:
             made.append(
                 self._line(
                     "http.request_finished",
-                    correlation_id=new_correlation_id(),
+                    correlation_id=self._cause(),
                     span_id=span,
                     request_id=span,
                     parent_span_id=None,

@@ -75,7 +75,7 @@ def test_a_silent_loki_holds_no_page_up(
     first = staff.get(address).content.decode()
     assert time.monotonic() - start < SOON_S
     assert 'data-state="waiting"' in first
-    assert "hx-trigger=\"look, load delay:700ms\"" in first
+    assert 'hx-trigger="look, load delay:700ms"' in first
     last = settled(staff, address)
     assert "Loki gives no answer." in last
     assert "timed out" in last or "no complete answer" in last

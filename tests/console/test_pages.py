@@ -60,12 +60,13 @@ def test_tables_have_their_rows_and_each_leads_to_its_events(staff: Client, stor
     assert shown(second) == "/dashboard/ 20 110 ms 118 ms 119 ms 3 0.0 %"
     link = html.unescape(re.findall(r'href="([^"]+)" data-main', first)[0])
     found = settled(staff, link)
-    assert found.count("<li class=\"event") == 1
+    assert found.count('<li class="event') == 1
     assert story.n_plus_one in found
     repeated = panel(page(staff, "queries", story), "N+1 queries")
     assert "SELECT … FROM" not in shown(repeated), "short enough to be shown as it is"
-    assert "SELECT calendar.id FROM calendar WHERE calendar.account_id = ? views.py:88 /reports/n-plus-one/ 1 50" in shown(
-        repeated
+    assert (
+        "SELECT calendar.id FROM calendar WHERE calendar.account_id = ? views.py:88 /reports/n-plus-one/ 1 50"
+        in shown(repeated)
     )
     link = html.unescape(re.findall(r'href="([^"]+)" data-main', repeated)[0])
     assert story.n_plus_one in settled(staff, link), "quotes of a statement survive the search"
@@ -94,9 +95,11 @@ def test_the_pipeline_page_counts_what_is_stored(staff: Client, story: Story) ->
 def test_every_number_shows_its_query(staff: Client, story: Story, name: str) -> None:
     """Each panel has a button with its LogQL or PromQL, of tables each column."""
     text = page(staff, name, story)
-    for title, body in re.findall(r'<article class="panel (?:[^"]*)" aria-label="([^"]*)">(.*?)</article>', text, re.DOTALL):
+    for title, body in re.findall(
+        r'<article class="panel (?:[^"]*)" aria-label="([^"]*)">(.*?)</article>', text, re.DOTALL
+    ):
         buttons = re.findall(r'popovertarget="(unlike-\d+)" aria-label="The', body)
-        is_empty_table = '<table>' not in body and not buttons
+        is_empty_table = "<table>" not in body and not buttons
         assert buttons or is_empty_table, title
         assert all(f'<div popover id="{target}"' in text for target in buttons)
     assert story.service in text

@@ -17,7 +17,6 @@ from django.utils.safestring import SafeString
 from logging_pkg.console.desk import Question
 from logging_pkg.console.errors import correlation_id_of, error_context, trace_url
 from logging_pkg.console.explore import explore_url
-from logging_pkg.console.panels import Chart
 from logging_pkg.loki_client import Rule
 
 register = template.Library()
@@ -40,12 +39,6 @@ def trace_link(context: dict[str, Any], some_id: str = "") -> SafeString | str:
     is_staff = bool(told["trace_url"] or context.get("trace_url") or getattr(user, "is_staff", False))
     url = trace_url(some_id) if is_staff else ""
     return format_html('<a href="{}">{}</a>', url, some_id) if url else some_id
-
-
-@register.filter
-def chart_id(panel: Chart) -> str:
-    """An element's ID for a chart's data."""
-    return "chart-" + "".join(letter if letter.isalnum() else "-" for letter in panel.title.lower())
 
 
 @register.simple_tag

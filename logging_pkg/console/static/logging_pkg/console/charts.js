@@ -1,4 +1,4 @@
-// Draws the charts of a page from the JSON beside each. In: [data-chart]. Out: uPlot charts. Never: a request.
+// Draws the charts of a page from the JSON in each. In: [data-chart]. Out: uPlot charts. Never: a request.
 (() => {
   "use strict";
   const drawn = new Map();
@@ -42,9 +42,7 @@
   }
 
   function draw(element) {
-    const source = document.getElementById(element.dataset.chart);
-    if (!source) return;
-    const data = JSON.parse(source.textContent);
+    const data = JSON.parse(element.dataset.chart);
     const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 }, font: "12px system-ui, sans-serif" };
     const options = {
       width: Math.max(200, element.clientWidth),
