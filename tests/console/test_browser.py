@@ -103,7 +103,7 @@ def test_the_n_plus_one_is_found_from_the_overview_in_two_clicks(site: tuple[Bro
 
 
 def test_keys_lead_everywhere(site: tuple[Browser, str, Story]) -> None:
-    """g and a letter, / to search, j and Enter to open a row, ? for the list, d for dark."""
+    """G and a letter, / to search, j and Enter to open a row, ? for the list, d for dark."""
     browser, url, story = site
     browser.open(f"{url}/console/overview/")
     ready(browser)

@@ -52,7 +52,7 @@ def test_bars_lie_where_the_time_was(staff: Client, story: Story) -> None:
     text = trace(staff, story.failed_sync)
     bars = [(float(x), float(width)) for x, width in re.findall(r'<rect x="([\d.]+)%" y="1" width="([\d.]+)%"', text)]
     assert max(width for _, width in bars) > 50
-    assert all(0 <= x and x + width <= 100.001 for x, width in bars)
+    assert all(x >= 0 and x + width <= 100.001 for x, width in bars)
 
 
 def test_an_id_that_is_not_there_says_so(staff: Client, story: Story) -> None:
