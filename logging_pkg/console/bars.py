@@ -13,8 +13,8 @@ import orjson
 
 from logging_pkg.analysis.trace import Interval, Trace, build_trace
 from logging_pkg.analysis.waterfall import Row, bounds, waterfall
+from logging_pkg.console.lists import ShownEvent, shown_event
 from logging_pkg.console.numbers import number
-from logging_pkg.console.panels import ShownEvent, shown_event
 
 #: Of more spans beside each other the uneventful ones are folded.
 KEEP = 8

@@ -21,8 +21,9 @@ from logging_pkg.console import metrics
 from logging_pkg.console.access import staff_only, staff_or_token
 from logging_pkg.console.bars import KEEP, shown_trace
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.lists import EventList, shown_event
 from logging_pkg.console.pages import PAGES
-from logging_pkg.console.panels import EventList, Section, shown_event
+from logging_pkg.console.panels import Section
 from logging_pkg.console.search import Request, registry
 from logging_pkg.console.selection import RANGES, Selection
 

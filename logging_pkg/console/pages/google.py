@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, EventList, Section, Tile, counted, first, table_panel
+from logging_pkg.console.panels import Chart, Section, Tile, counted, first
 from logging_pkg.loki_client import Vector
 from logging_pkg.pipeline.event_tables import FAILED_API_CALLS, GOOGLE_API
 

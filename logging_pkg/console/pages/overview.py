@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from django.urls import reverse
 
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, EventList, Panel, Section, Tile, counted, table_panel
+from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted
 from logging_pkg.loki_client import Alert
 from logging_pkg.pipeline.event_tables import N_PLUS_ONE
 

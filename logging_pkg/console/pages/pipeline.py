@@ -12,8 +12,9 @@ from typing import ClassVar
 from logging_pkg import conf
 from logging_pkg.console.asking import State
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.lists import EventList
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, EventList, Panel, Section, Tile, counted
+from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted
 from logging_pkg.loki_client import Rule
 
 _STATUS = "shipper.status_reported"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.queries_of import lines, series
-from logging_pkg.console.panels import Chart, EventList, Section, table_panel
+from logging_pkg.console.panels import Chart, Section
 from logging_pkg.pipeline.event_tables import N_PLUS_ONE, SLOW_QUERIES
 
 
