@@ -62,6 +62,17 @@ class Settings:
 
     heartbeat_interval_s: float = 15.0
     """Seconds between two process.sampled; 0 switches the heartbeat off."""
+    worker_capacity: int = 0
+    """Requests one process can serve at a time (gunicorn: --threads, 1 for sync workers); 0 is not known."""
+    request_start_header: str = ""
+    """Request header in which the proxy in front tells when it took the request (`X-Request-Start`); empty is off. Name
+    it only where the proxy always sets it itself: anybody else's value would be believed."""
+    memory_profiles: bool = True
+    """Whether `manage.py profile_memory` may ask this process for a profile of its memory."""
+    database_size_interval_s: float = 300.0
+    """Seconds between two db.size_sampled of a program that calls start_size_samples; 0 is off."""
+    database_max_bytes: int = 0
+    """Size that a database must not grow past, for the forecast; 0 is none."""
     cache_usage_interval_s: float = 60.0
     """Seconds between two cache.usage_reported of a cache; 0 is off."""
     slow_request_threshold_ms: float | None = 1000.0
@@ -220,6 +231,11 @@ class Settings:
         if self.correlation_header and _HEADER_PATTERN.fullmatch(self.correlation_header) is None:
             raise ConfigurationError(
                 f"correlation_header is {self.correlation_header!r}, expected letters, digits and dashes, or nothing"
+            )
+        if self.request_start_header and _HEADER_PATTERN.fullmatch(self.request_start_header) is None:
+            raise ConfigurationError(
+                f"request_start_header is {self.request_start_header!r}, expected letters, digits and dashes, or "
+                "nothing"
             )
         if _PROJECT_PATTERN.fullmatch(self.google_project) is None:
             raise ConfigurationError(

@@ -147,7 +147,9 @@ def _guarded(run: object) -> int:
             Stack(
                 run_directory=DIRECTORY / "stack",
                 rules_directory=ROOT / "loki" / "rules",
+                prometheus_rules_directory=ROOT / "loki" / "prometheus_rules",
                 webhook_url=receiver.url,
+                deadmansswitch_url=receiver.deadmansswitch_url,
                 on_progress=display,
             ) as stack,
         ):

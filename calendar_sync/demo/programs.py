@@ -1,4 +1,4 @@
-"""The programs of the demonstration beside the server stack: fake Google, web server, sync worker, shipper.
+"""The programs of the demonstration beside the server stack: fake Google, web server, prober, sync worker, shipper.
 
 In: a run directory and the stack's addresses. Out: running child processes. Never: one left behind.
 """
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -63,6 +64,7 @@ class Programs:
             "GOOGLE_PAGE_SIZE": "50",
             "LOGPIPE_DIRECTORY": str(self.logs),
             "LOGPIPE_ENV": "demo",
+            "LOGPIPE_RELEASE": version("logging-pkg"),
             "LOGPIPE_LOKI_URL": loki_url,
             "PYTHONUNBUFFERED": "1",
             **(addresses or {}),
@@ -112,6 +114,8 @@ class Programs:
             ],
         )
         self._await("web", lambda: urlopen(f"{self.web_url}/healthz", timeout=2).status == 200)
+        health = f"calendar-sync={self.web_url}/healthz"
+        self._start("probe", [sys.executable, "-m", "logging_pkg.cli", "probe", health])
         self._start(
             "worker",
             [sys.executable, "manage.py", "run_sync_worker", "--interval", "45"],
@@ -131,7 +135,7 @@ class Programs:
 
     def stop_application(self) -> None:
         """Stop what emits, so that every event is written."""
-        for name in ("worker", "web"):
+        for name in ("probe", "worker", "web"):
             if name in self._children:
                 self._children[name].stop(deadline_s=30)
 

@@ -5,12 +5,14 @@ In: a Table, events. Out: TableRows. Never: I/O, a group's number that the other
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+#: `stddev` is the population's, as stddev_over_time is.
 #: `p50`, `p95` and `p99` are exact, by linear interpolation between the nearest ranks, as quantile_over_time is.
-Function = Literal["count", "sum", "mean", "max", "p50", "p95", "p99"]
+Function = Literal["count", "sum", "mean", "stddev", "max", "p50", "p95", "p99"]
 #: How a number is written: nothing for a plain one.
 Unit = Literal["", "ms", "ratio", "bytes"]
 QUANTILES: Mapping[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -116,4 +118,6 @@ def _value(column: Column, events: list[Mapping[str, Any]]) -> float | None:
             return sum(values) / len(values)
         case "max":
             return max(values)
+        case "stddev":
+            return statistics.pstdev(values)
     return quantile(QUANTILES[column.function], values)

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import typer
 
-from logging_pkg.cli import rules, schema, stack
+from logging_pkg.cli import compare, rules, schema, stack
+from logging_pkg.cli.backfill import backfill
 from logging_pkg.cli.check import check
 from logging_pkg.cli.generate import generate
+from logging_pkg.cli.probe import probe
+from logging_pkg.cli.quota import quota
 from logging_pkg.cli.search import search, tail
 from logging_pkg.cli.ship import ship, vector_config
 from logging_pkg.cli.top import syncs, top
@@ -24,12 +27,16 @@ application = typer.Typer(
 application.add_typer(stack.app, name="stack")
 application.add_typer(schema.app, name="schema")
 application.add_typer(rules.app, name="rules")
+application.add_typer(compare.app, name="compare")
 application.command()(ship)
+application.command()(probe)
 application.command()(trace)
 application.command()(search)
 application.command()(tail)
 application.command()(top)
 application.command()(syncs)
+application.command()(quota)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)
+application.command()(backfill)

@@ -1,7 +1,7 @@
-"""`logpipe generate`: the files that follow from the schemas.
+"""`logpipe generate`: the files that follow from the schemas and from loki/slos.yaml.
 
-In: schema directories. Out: loki/rules/recording.yaml, docs/EVENTS.md and docs/METRICS.md, or with --check the
-differences to them and exit 1. Never: another file.
+In: schema directories, service level objectives. Out: loki/rules/recording.yaml, the two slos.yaml, docs/EVENTS.md and
+docs/METRICS.md, or with --check the differences to them and exit 1. Never: another file.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.generate import RECORDING_RULES
-from logging_pkg.pipeline.generated_files import generated_files
+from logging_pkg.pipeline.generated_files import generated_files, objectives_of
 
 
 def generate(
@@ -26,8 +26,9 @@ def generate(
     root: Annotated[Path, typer.Option("--root", help="The project: where loki/rules/ and docs/ are.")] = Path(),
     schemas: Directories = None,
 ) -> None:
-    """Write what follows from the schemas: recording rules, docs/EVENTS.md and docs/METRICS.md."""
-    files = generated_files(registry_of(schemas))
+    """Write what follows from the schemas and loki/slos.yaml: rules, docs/EVENTS.md and docs/METRICS.md."""
+    registry = registry_of(schemas)
+    files = generated_files(registry, objectives_of(root, registry))
     if not (root / RECORDING_RULES).parent.is_dir():
         raise RuleError(
             f"{root / RECORDING_RULES}: No such file or directory; run logpipe generate in the project's directory"

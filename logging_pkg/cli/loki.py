@@ -42,8 +42,8 @@ def stack_url() -> str | None:
     return server.url if server is not None else None
 
 
-def checked_url(url: str) -> str:
-    """The address as it is.
+def checked_url(url: str, server: str = "Loki", port: int = 3100) -> str:
+    """The address of a server as it is; `port` is its usual one, for the message.
 
     Raises:
         ConfigurationError: it is none; retrying would not mend it.
@@ -54,4 +54,4 @@ def checked_url(url: str) -> str:
             return url
     except ValueError:
         pass
-    raise ConfigurationError(f"Loki's address is {url!r}, expected scheme, host and port: http://127.0.0.1:3100")
+    raise ConfigurationError(f"{server}'s address is {url!r}, expected scheme, host and port: http://127.0.0.1:{port}")

@@ -5,8 +5,6 @@ In: conditions, a source. Out: a line per event, or the events as NDJSON. Never:
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,18 +16,14 @@ from rich.text import Text
 from logging_pkg.analysis.describe import detail, label
 from logging_pkg.analysis.filters import ConditionError, condition
 from logging_pkg.analysis.trace import CANONICAL_EVENTS
-from logging_pkg.cli.durations import duration_ns
 from logging_pkg.cli.loki import LokiUrl, loki_client
 from logging_pkg.cli.output import AsJson, Files, duration, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
-from logging_pkg.cli.source import Env, Release, Service, ShowQuery, scope_of
+from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.exceptions import LokiError
-from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.event_search import Search, event_names
 from logging_pkg.pipeline.follow import follow_files, follow_loki
-from logging_pkg.pipeline.lookup import events_of_files
-from logging_pkg.schemas.conventions import parse_timestamp
 
 #: One correlation has one colour, so that its lines are told from others'.
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright_green", "bright_magenta")
@@ -50,7 +44,7 @@ def search(
     conditions: Conditions = None,
     events: Events = None,
     text: Contains = "",
-    since: Annotated[str, typer.Option("--since", metavar="DURATION", help="How far back in Loki.")] = "1h",
+    since: Since = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The newest so many.")] = 100,
     service: Service = None,
     env: Env = None,
@@ -65,13 +59,8 @@ def search(
     wanted = _search(conditions, events, text, schemas, service, env, release)
     if show_query:
         typer.echo(wanted.logql(), err=as_json)
-    if files:
-        fitting = (event for event in events_of_files(files) if wanted.fits(event, orjson.dumps(event).decode()))
-        found = deque(sorted(fitting, key=lambda event: parse_timestamp(event["timestamp"])), maxlen=limit)
-    else:
-        with loki_client(loki_url) as client:
-            found = deque(_newest(client, wanted, duration_ns(since), limit))
-    _print(found, as_json=as_json)
+    with open_source(loki_url, files, since) as source:
+        _print(source.search(wanted, limit), as_json=as_json)
 
 
 def tail(
@@ -117,13 +106,6 @@ def _search(
     except ConditionError as error:
         raise wrong_usage(str(error)) from error
     return Search(names, asked, text, scope_of(service, env, release))
-
-
-def _newest(client: LokiClient, wanted: Search, length_ns: int, limit: int) -> Iterable[dict[str, Any]]:
-    end_ns = time.time_ns()
-    answer = client.query_range(wanted.logql(), end_ns - length_ns, end_ns, limit=limit, direction="backward")
-    assert isinstance(answer, Streams)
-    return (orjson.loads(entry.line) for entry in answer.entries)
 
 
 def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:

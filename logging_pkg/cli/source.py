@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 
 from logging_pkg.analysis.tables import Table, TableRow, as_label, table_rows
 from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import loki_client
-from logging_pkg.loki_client import LokiClient
+from logging_pkg.loki_client import LokiClient, Streams
+from logging_pkg.pipeline.event_search import Search
 from logging_pkg.pipeline.event_tables import Scope, column_query, loki_rows
 from logging_pkg.pipeline.lookup import events_of_files
 from logging_pkg.schemas.conventions import parse_timestamp
@@ -67,6 +69,16 @@ class Source:
             and all(as_label(event.get(name)) == value for name, value in wanted.items())
         )
         return table_rows(table, events, limit)
+
+    def search(self, wanted: Search, limit: int) -> list[dict[str, Any]]:
+        """The newest events of a search, oldest first."""
+        if self.client is not None:
+            start_ns = self.end_ns - self.window_s * SECOND_NS
+            answer = self.client.query_range(wanted.logql(), start_ns, self.end_ns, limit=limit, direction="backward")
+            assert isinstance(answer, Streams)
+            return [orjson.loads(entry.line) for entry in answer.entries]
+        fitting = [event for event in self.events if wanted.fits(event, orjson.dumps(event).decode())]
+        return sorted(fitting, key=lambda event: parse_timestamp(event["timestamp"]))[-limit:]
 
     def queries(self, table: Table, scope: Scope, window_s: int | None = None) -> dict[str, str]:
         """The LogQL behind each column."""

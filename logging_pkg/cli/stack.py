@@ -97,10 +97,12 @@ def status(directory: Directory = DEFAULT_DIRECTORY) -> None:
 @app.command()
 def build(server: Servers = None) -> None:
     """Find or build the servers' programs without starting them: minutes the first time, then cached."""
+    # promtool is no server; `logpipe rules test` needs it, and it comes from the same sources as Prometheus.
+    known = (*SERVERS, "promtool")
     with BuildDisplay() as display:
-        for name in server or [name for name, kind in SERVERS.items() if not kind.optional]:
-            if name not in SERVERS:
-                raise StackError(f"unknown server {name!r}; expected some of {', '.join(SERVERS)}")
+        for name in server or [name for name in known if name not in SERVERS or not SERVERS[name].optional]:
+            if name not in known:
+                raise StackError(f"unknown server {name!r}; expected some of {', '.join(known)}")
             found = find_binary(name, on_progress=display)
             typer.echo(f" ✓ {name:13} {found.version:10} {found.origin}  {found.path}")
 

@@ -84,6 +84,14 @@ class Desk:
         """Every alert that is pending or firing."""
         return self._ask("HTTP", "Loki", "GET /prometheus/api/v1/alerts", lambda: servers.loki().alerts())
 
+    def prometheus_rules(self) -> Question:
+        """Every rule of Prometheus's own."""
+        return self._ask("HTTP", "Prometheus", "GET /api/v1/rules", servers.prometheus_rules)
+
+    def prometheus_alerts(self) -> Question:
+        """Every alert of Prometheus's own rules that is pending or firing."""
+        return self._ask("HTTP", "Prometheus", "GET /api/v1/alerts", servers.prometheus_alerts)
+
     def deliveries(self) -> Question:
         """Every alert that Alertmanager holds."""
         return self._ask("HTTP", "Alertmanager", "GET /api/v2/alerts", servers.alertmanager_alerts)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 
 from logging_pkg import conf
 from logging_pkg.console.asking import Unanswered, Unavailable, Unreachable
-from logging_pkg.loki_client import LokiClient, Matrix, Vector
-from logging_pkg.loki_client.models import parse_matrix, parse_vector
+from logging_pkg.loki_client import Alert, LokiClient, Matrix, Rule, Vector
+from logging_pkg.loki_client.models import parse_alert, parse_group, parse_matrix, parse_vector
+
+T = TypeVar("T")
 
 #: For connecting, and for each wait for the next bytes, s.
 TIMEOUT_S = 5.0
@@ -69,6 +71,18 @@ def prometheus_range(query: str, window_s: int, step_s: int) -> Matrix:
     return parse_matrix(_data(data, "matrix"))
 
 
+def prometheus_alerts() -> list[Alert]:
+    """The alerts of Prometheus's own rules that are pending or firing."""
+    data = _get("Prometheus", conf.settings().prometheus_url, "/api/v1/alerts", {})
+    return _parsed(data, lambda found: [parse_alert(item) for item in found["alerts"]])
+
+
+def prometheus_rules() -> list[Rule]:
+    """Every rule that Prometheus has loaded."""
+    data = _get("Prometheus", conf.settings().prometheus_url, "/api/v1/rules", {})
+    return _parsed(data, lambda found: [rule for item in found["groups"] for rule in parse_group(item).rules])
+
+
 def alertmanager_alerts() -> list[dict[str, Any]]:
     """Every alert that Alertmanager holds, as its version 2 interface gives it."""
     data = _get("Alertmanager", conf.settings().alertmanager_url, "/api/v2/alerts", {})
@@ -86,6 +100,14 @@ def is_ready(name: str) -> bool:
     url = settings.prometheus_url if name == "Prometheus" else settings.alertmanager_url
     _get(name, url, "/-/ready", {}, is_json=False)
     return True
+
+
+def _parsed(document: Any, parse: Callable[[Any], T]) -> T:
+    try:
+        return parse(document["data"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise Unavailable(f"{conf.settings().prometheus_url}: not an answer of Prometheus: {reason}") from error
 
 
 def _data(document: Any, expected: str) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,7 @@ from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
+from logging_pkg.instrumentation.request.queue_time import queue_time_ms
 from logging_pkg.instrumentation.request.watch import (
     NO_REMOTE_PARENT,
     RemoteParent,
@@ -132,6 +134,9 @@ def _watch(request: HttpRequest) -> RequestWatch:
     settings = conf.settings()
     remote = _remote_parent(request, settings) if settings.trusted_correlation_sources else NO_REMOTE_PARENT
     watch = RequestWatch(request.method or "", lambda: route_of(request), remote)
+    if settings.request_start_header:
+        name = "HTTP_" + settings.request_start_header.upper().replace("-", "_")
+        watch.queue_ms = queue_time_ms(request.META.get(name), time.time())
     setattr(request, REQUEST_ATTRIBUTE, watch.span)
     return watch
 

@@ -191,6 +191,10 @@ class LokiClient:
         """The alerts that are pending or firing now."""
         return self._get("/prometheus/api/v1/alerts", {}, lambda data: [parse_alert(item) for item in data["alerts"]])
 
+    def configuration(self) -> str:
+        """Loki's own configuration in force, as YAML."""
+        return self._request("GET", "/config").text
+
     def flush(self) -> None:
         """Have the ingester write its chunks to the store; entries far in the past are not queryable before that."""
         self._request("POST", "/flush")

@@ -14,7 +14,8 @@ from logging_pkg.analysis.tables import QUANTILES, Column, Table, TableRow, in_o
 from logging_pkg.loki_client import LokiClient, Vector
 
 _SECOND = 1_000_000_000
-_OVER_TIME: Final = {"sum": "sum_over_time", "mean": "avg_over_time", "max": "max_over_time"}
+#: Functions that take their groups themselves.
+_OVER_TIME: Final = {"mean": "avg_over_time", "stddev": "stddev_over_time", "max": "max_over_time"}
 
 _TIMES = (
     Column("p50", "p50", "response_time_ms", "ms"),
@@ -100,6 +101,57 @@ SYNCS: Final = Table(
     ),
     "count",
 )
+QUOTA_DAY: Final = Table(
+    "Quota of the day",
+    "google_api.call_finished",
+    ("project", "quota_day"),
+    (Column("used", "sum", "quota_units"), Column("limit", "max", "quota_day_limit")),
+    "used",
+)
+QUOTA_MINUTE: Final = Table(
+    "Quota of the minute",
+    "google_api.call_finished",
+    ("project",),
+    (Column("used", "sum", "quota_units"), Column("limit", "max", "quota_minute_limit")),
+    "used",
+)
+QUOTA_USER_MINUTE: Final = Table(
+    "Quota of the minute, by user",
+    "google_api.call_finished",
+    ("project", "account_hash"),
+    (Column("used", "sum", "quota_units"), Column("limit", "max", "quota_user_minute_limit")),
+    "used",
+)
+#: What two releases are compared by: the time of a unit of work, what it does, and whether it fails.
+RELEASE_ROUTES: Final = Table(
+    "Routes",
+    "http.request_finished",
+    ("route",),
+    (
+        _COUNT,
+        Column("p50", "p50", "response_time_ms", "ms"),
+        Column("p95", "p95", "response_time_ms", "ms"),
+        Column("mean", "mean", "response_time_ms", "ms"),
+        Column("stddev", "stddev", "response_time_ms", "ms"),
+        Column("queries", "mean", "query_count"),
+        _ERRORS,
+    ),
+    "count",
+)
+RELEASE_API: Final = Table(
+    "Google API",
+    "google_api.call_finished",
+    ("operation",),
+    (
+        _COUNT,
+        Column("p50", "p50", "duration_ms", "ms"),
+        Column("p95", "p95", "duration_ms", "ms"),
+        Column("mean", "mean", "duration_ms", "ms"),
+        Column("stddev", "stddev", "duration_ms", "ms"),
+        _ERRORS,
+    ),
+    "count",
+)
 #: What `logpipe top` shows under each name.
 TOP: Final[Mapping[str, tuple[Table, ...]]] = {
     "routes": (ROUTES,),
@@ -138,7 +190,8 @@ def column_query(table: Table, column: Column, window_s: int, scope: Scope | Non
             "{" + ", ".join(f"{name}={json.dumps(value)}" for name, value in selector.items()) + "}",
             "| json " + ", ".join(f'{_safe(name)}="{name}"' for name in names),
             *(f"| {_safe(name)}={json.dumps(value)}" for name, value in where.items()),
-            *([f'| unwrap {_safe(unwrapped)} | __error__=""'] if unwrapped else []),
+            # A mean's divisor counts lines without the field, too (avg_over_time), so they are left out before.
+            *([f'| {_safe(unwrapped)}!="" | unwrap {_safe(unwrapped)} | __error__=""'] if unwrapped else []),
         ]
     )
     by = f"by ({', '.join(map(_safe, table.by))})"

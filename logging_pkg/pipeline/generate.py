@@ -169,10 +169,20 @@ def _log_range(event: EventSchema, metric: Metric, window: str, *, indent: str) 
     if keys:
         lines.append("| json " + ", ".join(f'{key}="{key}"' for key in keys))
     if number:
-        # A missing value or null is skipped, but one text or torn line would fail the whole rule without this filter.
+        # avg_over_time divides the sum by the count of all lines: one without the field, or with null, would lower it.
+        if _may_be_absent(event, number):
+            lines.append(f'| {number}!=""')
+        # One text or torn line would fail the whole rule without this filter.
         lines.append(f'| unwrap {number} | __error__=""')
     lines.append(f"[{window}] offset {OFFSET}")
     return [indent + line for line in lines]
+
+
+def _may_be_absent(event: EventSchema, field: str) -> bool:
+    schema = event.properties.get(field, {})
+    return field in event.properties and (
+        field not in event.required or "null" in schema.get("type", ()) or None in schema.get("enum", ())
+    )
 
 
 def _unique(names: Iterable[str | None]) -> list[str]:

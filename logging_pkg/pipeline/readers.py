@@ -15,8 +15,9 @@ import yaml
 
 from logging_pkg.pipeline.events_document import EVENTS_DOCUMENT
 from logging_pkg.pipeline.generate import RECORDING_RULES
-from logging_pkg.pipeline.lint.project import Mapping, Project, Query, YamlFile
+from logging_pkg.pipeline.lint.project import Project, Query
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile
+from logging_pkg.pipeline.lint.yaml_file import Mapping, YamlFile
 from logging_pkg.pipeline.metrics_document import METRICS_DOCUMENT
 from logging_pkg.schemas import Registry
 
@@ -112,14 +113,17 @@ class Readers:
     @cached_property
     def _sources(self) -> list[SourceFile]:
         project = self._project
-        yaml_files = [file.source for file in (*project.rule_files, *project.dashboards, *self.tests)]
+        yaml_files = [
+            file.source
+            for file in (*project.rule_files, *project.prometheus_rule_files, *project.dashboards, *self.tests)
+        ]
         documents = [source for source in project.documents if source.name not in _GENERATED_DOCUMENTS]
         return [*yaml_files, *documents, *([project.vector_config] if project.vector_config else [])]
 
     @cached_property
     def _spans(self) -> dict[str, list[_Span]]:
         found: dict[str, list[_Span]] = {}
-        for rule in self._project.rules:
+        for rule in self._project.all_rules:
             kind, name = ("alert", rule.alert) if rule.alert else ("rule", rule.record)
             found.setdefault(rule.fields.source.name, []).append(_span(rule.fields, kind, name.text if name else ""))
         for file in self._project.dashboards:

@@ -7,8 +7,19 @@ behind, a port other than the chosen one, or an address other than 127.0.0.1.
 
 from logging_pkg.exceptions import StackError
 from logging_pkg.stack.binaries import Binary, find_binary
+from logging_pkg.stack.enricher import AlertEnricher
 from logging_pkg.stack.runner import Stack
 from logging_pkg.stack.servers import SERVERS
-from logging_pkg.stack.webhook import Delivery, WebhookReceiver
+from logging_pkg.stack.webhook import DeadMansSwitch, Delivery, WebhookReceiver
 
-__all__ = ["SERVERS", "Binary", "Delivery", "Stack", "StackError", "WebhookReceiver", "find_binary"]
+__all__ = [
+    "SERVERS",
+    "AlertEnricher",
+    "Binary",
+    "DeadMansSwitch",
+    "Delivery",
+    "Stack",
+    "StackError",
+    "WebhookReceiver",
+    "find_binary",
+]

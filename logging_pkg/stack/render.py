@@ -19,11 +19,15 @@ import yaml
 
 from logging_pkg.exceptions import StackError
 from logging_pkg.stack.ports import HOST
+from logging_pkg.stack.webhook import DEADMANSSWITCH_PATH
 
 Document = dict[str, Any]
 
 # The host name of the receiver in loki/alertmanager.yml; receivers with other addresses are the user's own and stay.
 WEBHOOK_HOST = "webhook"
+# Where loki/alertmanager.yml has its secrets; compose.yaml mounts SECRETS_DIRECTORY there.
+MOUNTED_SECRETS = "/etc/alertmanager/secrets/"
+SECRETS_DIRECTORY = Path(".logpipe/secrets")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Addresses:
     alertmanager: str | None = None
     grafana: str | None = None
     webhook: str | None = None
+    deadmansswitch: str | None = None
+    enricher: str | None = None
 
 
 def load_yaml(path: Path) -> Document:
@@ -98,7 +104,7 @@ def loki_config(
         "ruler.rule_path": str(data / "rules-temp"),
         "ruler.wal.dir": str(data / "ruler-wal"),
         # Empty: alerts are evaluated and shown by /prometheus/api/v1/alerts, and sent nowhere.
-        "ruler.alertmanager_url": addresses.alertmanager or "",
+        "ruler.alertmanager_url": ",".join(filter(None, (addresses.enricher, addresses.alertmanager))),
         "ruler.remote_write.enabled": addresses.prometheus is not None,
     }.items():
         set_key(document, key, value, source)
@@ -109,13 +115,41 @@ def loki_config(
     return merge(document, changes)
 
 
+def prometheus_config(source: Path, rules: Path, addresses: Addresses) -> Document:
+    """prometheus.yml for one run: the rule files in `rules`, and the run's enricher, Alertmanager and Grafana.
+
+    Without an Alertmanager alerts are evaluated and shown by /api/v1/alerts, and sent nowhere.
+    """
+    document = load_yaml(source)
+    set_key(document, "rule_files", [str(rules / "*.y*ml")], source)
+    managers = [urlsplit(url).netloc for url in (addresses.enricher, addresses.alertmanager) if url is not None]
+    set_key(document, "alerting.alertmanagers", [{"static_configs": [{"targets": managers}]}], source)
+    if addresses.grafana is not None:
+        set_key(document, "global.external_labels.grafana_url", addresses.grafana, source)
+    return document
+
+
 def alertmanager_config(source: Path, addresses: Addresses) -> Document:
-    """alertmanager.yml with the run's webhook receiver in place of the one of compose.yaml."""
+    """alertmanager.yml with the run's receivers in place of the one of compose.yaml, and its own secrets' directory.
+
+    A message to the dead man's switch goes nowhere when the run has none: no receiver of alerts expects it.
+    """
     document = load_yaml(source)
     for receiver in document.get("receivers") or ():
-        for webhook in receiver.get("webhook_configs") or ():
-            if addresses.webhook is not None and urlsplit(str(webhook.get("url"))).hostname == WEBHOOK_HOST:
+        for webhook in list(receiver.get("webhook_configs") or ()):
+            url = urlsplit(str(webhook.get("url")))
+            if url.hostname != WEBHOOK_HOST or addresses.webhook is None:
+                continue
+            if url.path != DEADMANSSWITCH_PATH:
                 webhook["url"] = addresses.webhook
+            elif addresses.deadmansswitch is not None:
+                webhook["url"] = addresses.deadmansswitch
+            else:
+                receiver["webhook_configs"].remove(webhook)
+        for integration in (one for value in receiver.values() if isinstance(value, list) for one in value):
+            for key, value in integration.items():
+                if key.endswith("_file") and str(value).startswith(MOUNTED_SECRETS):
+                    integration[key] = str(SECRETS_DIRECTORY.absolute() / str(value).removeprefix(MOUNTED_SECRETS))
     return document
 
 
@@ -159,7 +193,8 @@ def read_rules(directory: Path) -> dict[str, Document]:
     """The rule files of a directory by file name, each checked for its shape.
 
     Raises:
-        StackError: a file is not a rule file. One such file would make the ruler keep old rules, or none at all.
+        StackError: a file is not a rule file. One such file would make Loki's ruler keep old rules, or none at all, and
+            Prometheus not start.
     """
     found: dict[str, Document] = {}
     for path in sorted([*directory.glob("*.yaml"), *directory.glob("*.yml")]):

@@ -23,6 +23,7 @@ from logging_pkg.exceptions import LokiError, StackError
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.stack import render
 from logging_pkg.stack.binaries import Binary, find_binary
+from logging_pkg.stack.enricher import AlertEnricher
 from logging_pkg.stack.gobuild import OnProgress
 from logging_pkg.stack.ports import HOST, free_ports, is_free, require_free
 from logging_pkg.stack.process import Child, end_process, identity
@@ -30,7 +31,7 @@ from logging_pkg.stack.render import Addresses
 from logging_pkg.stack.servers import SERVERS, TENANT, Run
 from logging_pkg.stack.state import ServerState, State, read_state, remove_state, write_state
 from logging_pkg.stack.tools import TOOLS
-from logging_pkg.stack.webhook import Delivery, WebhookReceiver
+from logging_pkg.stack.webhook import DeadMansSwitch, Delivery, WebhookReceiver
 
 DEFAULT_SERVERS = ("alertmanager", "prometheus", "loki")
 _POLL_S = 0.02
@@ -52,14 +53,17 @@ class Stack:
         run_directory: takes configuration, data, logs and the state file; by default temporary.
         config_directory: of loki.yaml, prometheus.yml and alertmanager.yml; by default ./loki, else the package's own.
         rules_directory: rule files to load into Loki's ruler; by default none.
+        prometheus_rules_directory: rule files for Prometheus; by default none.
         ports: fixed ports by server name; the others get free ones.
         prefer_default_ports: take the usual port (3100, 9090, 9093, …) where it is free.
         webhook_url: where Alertmanager sends; by default to an own `receiver`.
+        deadmansswitch_url: where PipelineAlive goes; by default to the own `receiver`, else nowhere.
         loki_changes: merged into loki.yaml last, to meet a limit with little data.
         ready_timeout_s: for each server.
         environ: variables for finding binaries and for the servers.
         on_progress: told about builds.
         on_delivery: told about each message the own receiver gets, in the receiver's thread.
+        on_silence: told in a sentence when lines no longer reach the own receiver's alerts, and when they do again.
 
     Raises:
         StackError: on start, when a server cannot be had, started or reached; nothing is left running then.
@@ -72,14 +76,17 @@ class Stack:
         run_directory: Path | None = None,
         config_directory: Path | None = None,
         rules_directory: Path | None = None,
+        prometheus_rules_directory: Path | None = None,
         ports: Mapping[str, int] | None = None,
         prefer_default_ports: bool = False,
         webhook_url: str | None = None,
+        deadmansswitch_url: str | None = None,
         loki_changes: Mapping[str, Any] | None = None,
         ready_timeout_s: float = 60.0,
         environ: Mapping[str, str] | None = None,
         on_progress: OnProgress | None = None,
         on_delivery: Callable[[Delivery], None] | None = None,
+        on_silence: Callable[[str], None] | None = None,
     ) -> None:
         unknown = [name for name in (*servers, *(ports or {})) if name not in SERVERS]
         if unknown:
@@ -91,12 +98,14 @@ class Stack:
         self._wanted_directory, self._temporary = run_directory, run_directory is None
         self._config = config_directory or default_config_directory()
         self._rules_directory = rules_directory
+        self._prometheus_rules_directory = prometheus_rules_directory
         self._fixed_ports, self._prefer_default_ports = dict(ports or {}), prefer_default_ports
-        self._webhook_url = webhook_url
+        self._webhook_url, self._deadmansswitch_url = webhook_url, deadmansswitch_url
         self._loki_changes = loki_changes or {}
         self._ready_timeout_s = ready_timeout_s
         self._environ = dict(os.environ if environ is None else environ)
-        self._on_progress, self._on_delivery = on_progress, on_delivery
+        self._on_progress, self._on_delivery, self._on_silence = on_progress, on_delivery, on_silence
+        self._enricher: AlertEnricher | None = None
         self._children: dict[str, Child] = {}
         self._urls: dict[str, str] = {}
         self._ready_urls: dict[str, str] = {}
@@ -226,24 +235,22 @@ class Stack:
         for server in stale.servers.values() if stale else ():
             end_process(server.pid, server.identity)
         self._cleanup.callback(remove_state, directory)
-        self._write_rules(directory / "rules" / TENANT)
-
-    def _write_rules(self, target: Path) -> None:
-        rules = {} if self._rules_directory is None else render.read_rules(self._rules_directory)
-        shutil.rmtree(target.parent, ignore_errors=True)
-        target.mkdir(parents=True)
-        for name in rules:
-            assert self._rules_directory is not None
-            shutil.copyfile(self._rules_directory / name, target / name)
-        self._rule_groups = sum(len(document["groups"]) for document in rules.values())
+        shutil.rmtree(directory / "rules", ignore_errors=True)
+        self._rule_groups = _copy_rules(self._rules_directory, directory / "rules" / TENANT)
+        _copy_rules(self._prometheus_rules_directory, directory / "prometheus_rules")
 
     def _start_once(self) -> None:
         ports = self._choose_ports()
         self._urls = {name: f"http://{HOST}:{ports[name]}" for name in self.servers}
         if "alertmanager" in self.servers and self._webhook_url is None and self.receiver is None:
             file = self.run_directory / "alerts.ndjson"
-            self.receiver = self._cleanup.enter_context(WebhookReceiver(file=file, on_delivery=self._on_delivery))
+            has_pulse = "loki" in self.servers and self._rule_groups
+            switch = DeadMansSwitch(on_change=self._on_silence) if has_pulse else None
+            receiver = WebhookReceiver(file=file, on_delivery=self._on_delivery, switch=switch)
+            self.receiver = self._cleanup.enter_context(receiver)
         webhook = self._webhook_url or (self.receiver.url if self.receiver else None)
+        deadmansswitch = self._deadmansswitch_url or (self.receiver.deadmansswitch_url if self.receiver else None)
+        self._start_enricher()
         run = Run(
             directory=self.run_directory,
             config=self._config,
@@ -255,6 +262,8 @@ class Stack:
                 alertmanager=self._urls.get("alertmanager"),
                 grafana=self._urls.get("grafana"),
                 webhook=webhook,
+                deadmansswitch=deadmansswitch,
+                enricher=self._enricher.url if self._enricher else None,
             ),
             loki_changes=self._loki_changes,
         )
@@ -271,6 +280,18 @@ class Stack:
         if "loki" in self.servers and self._rule_groups:
             self._await_rules()
         self._write_state("ready")
+
+    def _start_enricher(self) -> None:
+        if self._enricher is not None:  # of an attempt whose ports were taken
+            self._enricher.stop()
+        if {"loki", "alertmanager"} <= self._urls.keys():
+            self._enricher = AlertEnricher(self.loki_url, self.alertmanager_url, on_problem=self._note)
+            self._enricher.start()
+            self._cleanup.callback(self._enricher.stop)
+
+    def _note(self, problem: str) -> None:
+        with (self.run_directory / "log" / "enricher.log").open("a", encoding="utf-8") as log:
+            log.write(problem + "\n")
 
     def _choose_ports(self) -> dict[str, int]:
         ports = {name: require_free(name, port) for name, port in self._fixed_ports.items() if name in self.servers}
@@ -345,6 +366,17 @@ class Stack:
         webhook = self._webhook_url or (self.receiver.url if self.receiver else None)
         own = os.getpid()
         write_state(self.run_directory, State(own, identity(own) or "", phase, webhook, servers, dict(self.instead)))
+
+
+def _copy_rules(source: Path | None, target: Path) -> int:
+    """Put the rule files of a directory, and nothing else, in place of what is there; the number of their groups."""
+    rules = {} if source is None else render.read_rules(source)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in rules:
+        assert source is not None
+        shutil.copyfile(source / name, target / name)
+    return sum(len(document["groups"]) for document in rules.values())
 
 
 def default_config_directory() -> Path:

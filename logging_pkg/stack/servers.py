@@ -7,6 +7,7 @@ line. Never: a process; the runner starts what is planned here.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,11 @@ class Run:
         """The directory the ruler reads; the rule files are in its sub-directory TENANT."""
         return self.directory / "rules"
 
+    @property
+    def prometheus_rules(self) -> Path:
+        """The directory of Prometheus's rule files."""
+        return self.directory / "prometheus_rules"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -83,6 +89,9 @@ class Server:
 def _alertmanager(run: Run, binary: Binary) -> Plan:
     config = run.file("alertmanager.yml")
     render.write_yaml(config, render.alertmanager_config(run.config / "alertmanager.yml", run.addresses))
+    # `templates` is relative to the configuration file.
+    if (run.config / "templates").is_dir():
+        shutil.copytree(run.config / "templates", config.parent / "templates", dirs_exist_ok=True)
     command = [
         str(binary.path),
         f"--config.file={config}",
@@ -96,7 +105,8 @@ def _alertmanager(run: Run, binary: Binary) -> Plan:
 
 def _prometheus(run: Run, binary: Binary) -> Plan:
     config = run.file("prometheus.yml")
-    render.write_yaml(config, render.load_yaml(run.config / "prometheus.yml"))
+    document = render.prometheus_config(run.config / "prometheus.yml", run.prometheus_rules, run.addresses)
+    render.write_yaml(config, document)
     command = [
         str(binary.path),
         f"--config.file={config}",

@@ -46,20 +46,27 @@ class Options:
     config_directory: str | None = None
     webhook_url: str | None = None
 
-    def stack(self, on_progress: OnProgress | None, on_delivery: Callable[[Delivery], None] | None) -> Stack:
+    def stack(
+        self,
+        on_progress: OnProgress | None,
+        on_delivery: Callable[[Delivery], None] | None,
+        on_silence: Callable[[str], None] | None,
+    ) -> Stack:
         """The stack these options describe."""
         config = Path(self.config_directory) if self.config_directory else default_config_directory()
-        rules = config / "rules"
+        rules, prometheus_rules = config / "rules", config / "prometheus_rules"
         return Stack(
             self.servers,
             run_directory=Path(self.run_directory),
             config_directory=config,
             rules_directory=rules if rules.is_dir() else None,
+            prometheus_rules_directory=prometheus_rules if prometheus_rules.is_dir() else None,
             ports=self.ports,
             prefer_default_ports=True,
             webhook_url=self.webhook_url,
             on_progress=on_progress,
             on_delivery=on_delivery,
+            on_silence=on_silence,
         )
 
 
@@ -116,8 +123,9 @@ def run(options: Options, say: Say, on_progress: OnProgress | None = None) -> No
             stopping = True
             raise KeyboardInterrupt
 
+    # First: what is wrong with the options must not leave the handlers behind.
+    stack = options.stack(on_progress, deliver, lambda sentence: tell(f"alert {sentence}"))
     before = {number: signal.signal(number, interrupt) for number in _STOP_SIGNALS}
-    stack = options.stack(on_progress, deliver)
     try:
         stack.start_all()
         for line in summary(stack):

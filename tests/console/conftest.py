@@ -89,7 +89,11 @@ def watched(stack_binaries: object) -> Iterator[tuple[Stack, Story]]:
     from logging_pkg.loki_client import LokiClient
     from tests.pipeline.events import push
 
-    with Stack(rules_directory=ROOT / "loki" / "rules") as stack, LokiClient(stack.loki_url) as client:
+    rules = {
+        "rules_directory": ROOT / "loki" / "rules",
+        "prometheus_rules_directory": ROOT / "loki" / "prometheus_rules",
+    }
+    with Stack(**rules) as stack, LokiClient(stack.loki_url) as client:
         story = Story("shop", time.time_ns() - 35 * SECOND)
         push(client, story.lines)
         yield stack, story

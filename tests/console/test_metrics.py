@@ -65,7 +65,9 @@ def test_the_alerts_page_has_every_rule(watcher: Client) -> None:
     rules = panel(text, "Rules")
     assert "SlowRoute f(x)" in shown(rules)
     assert "quantile_over_time(0.95," in rules
-    assert rules.count("<tr data-row>") >= 19
+    assert rules.count("<tr data-row>") >= 19 + 16
+    assert "RequestErrorsSloPage f(x) Prometheus" in shown(rules)
+    assert "SlowRoute f(x) Loki" in shown(rules)
     assert shown(panel(text, "Rules that fail")).endswith("0 ✓ none")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -292,3 +293,25 @@ def test_the_cost_of_watching_queries_is_in_the_requests_cost(client: Client, lo
 def test_a_request_without_a_resolver_match_is_unrouted() -> None:
     """As Django leaves it when no pattern matched."""
     assert route_of(RequestFactory().get("/x")) == "unrouted"
+
+
+def test_the_time_in_the_queue_is_told_where_a_header_was_named() -> None:
+    """By the proxy's header and only with the setting; a forged one is no time, and no error."""
+    start = {"X-Request-Start": f"t={time.time() - 2:.3f}"}
+    with capture_events() as events:
+        Client().get("/", headers=start)
+    assert "queue_time_ms" not in assert_event(events, REQUEST)
+    with capture_events(request_start_header="X-Request-Start") as events:
+        Client().get("/", headers=start)
+        Client().get("/", headers={"X-Request-Start": "t=1e99"})
+        Client().get("/")
+    found = [event.get("queue_time_ms") for event in events if event["event"] == REQUEST]
+    assert 2_000 <= found[0] < 60_000
+    assert found[1:] == [None, None]
+
+
+async def test_the_time_in_the_queue_is_told_under_asgi() -> None:
+    """The same header on the async path."""
+    with capture_events(request_start_header="X-Request-Start") as events:
+        await AsyncClient().get("/async/", headers={"X-Request-Start": f"{int(time.time() * 1000) - 500}"})
+    assert assert_event(events, REQUEST)["queue_time_ms"] >= 500

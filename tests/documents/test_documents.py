@@ -54,9 +54,11 @@ def commands() -> list[str]:
 STACK = ["logpipe stack up --detach", "logpipe stack status", "logpipe stack down"]
 MAKE = [command for command in commands() if command.startswith("make ")]
 #: Run until Ctrl-C; their other form is run by STACK and by the end-to-end test.
-FOREGROUND = {"logpipe stack up", "logpipe ship"}
+#: Run with a Prometheus, and for one series: for all it takes minutes.
+BACKFILL = [command for command in commands() if command.startswith("logpipe backfill")]
+FOREGROUND = {"logpipe stack up", "logpipe ship", "logpipe tail 'status_code>=500'"}
 #: Run for real in a folder that has what they name.
-RUN = [command for command in commands() if command not in {*STACK, *MAKE, *FOREGROUND}]
+RUN = [command for command in commands() if command not in {*STACK, *MAKE, *FOREGROUND, *BACKFILL}]
 
 
 def test_the_documents_show_what_is_looked_for() -> None:
@@ -113,6 +115,15 @@ def test_commands_succeed(command: str, workspace: dict[str, str]) -> None:
         command += " --check"  # the workspace's rules are the repository's: nothing to write
     done = run(command, workspace)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_backfill_commands_succeed(workspace: dict[str, str]) -> None:
+    """For a series without a gap."""
+    assert BACKFILL
+    with Stack(("prometheus",)) as stack:
+        environ = workspace | {"LOGPIPE_PROMETHEUS_URL": stack.prometheus_url}
+        done = [run(f"{command} --rule service:logging_lost_events:sum_5m", environ) for command in BACKFILL]
+    assert [result.returncode for result in done] == [0] * len(BACKFILL), "\n".join(r.stdout + r.stderr for r in done)
 
 
 def test_stack_commands_succeed_in_order(workspace: dict[str, str]) -> None:

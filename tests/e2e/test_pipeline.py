@@ -126,14 +126,19 @@ def test_recorded_series_arrive_in_prometheus(stack: Stack, run: tuple[Path, str
         assert float(series[0]["value"][1]) > 0
 
 
-def test_an_alert_is_delivered_with_its_runbook(receiver: WebhookReceiver, run: tuple[Path, str, int]) -> None:
-    """The rejected events fire EventsRejected, and Alertmanager delivers it."""
+def test_an_alert_is_delivered_with_its_runbook_and_its_requests(
+    receiver: WebhookReceiver, run: tuple[Path, str, int]
+) -> None:
+    """The rejected events fire EventsRejected, and Alertmanager delivers it, with the IDs of the last requests behind it."""
     found = receiver.wait_for(lambda alert: alert["labels"]["alertname"] == "EventsRejected", 150)
     assert found is not None
     _, alert = found
     assert alert["labels"]["service_name"] == "e2e-app"
     assert alert["labels"]["rejected_event"] == "e2e.not_declared"
     assert (ROOT / alert["annotations"]["runbook_url"]).is_file()
+    newest, *others = alert["annotations"]["correlation_ids"].split()
+    assert newest == run[1]
+    assert len({newest, *others}) == 3
 
 
 def _prometheus(stack: Stack, expression: str) -> list[dict[str, Any]]:

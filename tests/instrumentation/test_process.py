@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from logging_pkg import start_heartbeat
+from logging_pkg.instrumentation import process
 from logging_pkg.instrumentation.background import THREAD_NAME
 from logging_pkg.instrumentation.process import sample, stop_heartbeat
+from logging_pkg.instrumentation.request.watch import RequestWatch
 from logging_pkg.instrumentation.totals import unattributed
 from logging_pkg.testing import LogEvents, capture_events
 from logging_pkg.writer import get_writer
@@ -91,6 +94,74 @@ def test_a_sample_tells_the_process_and_its_logging() -> None:
     assert found["open_file_count"] >= 3
     assert found["thread_count"] == threading.active_count()
     assert found["uptime_s"] >= 0
+
+
+def test_what_was_used_since_the_last_sample_is_a_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPU time of this process between two samples; none in the first, which knows no earlier one."""
+    monkeypatch.setattr(process, "_last", None)
+    with capture_events():
+        assert not {"period_s", "cpu_core_ratio", "cpu_user_used_s"} & set(sample(15.0))
+        until = time.process_time() + 0.3
+        while time.process_time() < until:
+            pass
+        found = sample(15.0)
+    assert 0.29 <= found["cpu_user_used_s"] + found["cpu_system_used_s"] <= found["period_s"] * 8
+    used = (found["cpu_user_used_s"] + found["cpu_system_used_s"]) / found["period_s"]
+    assert found["cpu_core_ratio"] == pytest.approx(used, rel=0.02)
+    assert found["cpu_limit_ratio"] == pytest.approx(found["cpu_core_ratio"] / found["cpu_limit_cores"], abs=0.001)
+    assert 0 < found["cpu_limit_cores"] <= (os.cpu_count() or 1)
+
+
+def test_a_sample_is_what_its_schema_says(tmp_path: Path) -> None:
+    """With everything this system tells, and with the capacity of the workers told."""
+    with capture_events(directory=tmp_path, worker_capacity=4) as events:
+        sample(15.0)
+        found = sample(15.0)
+        get_writer().emit("process.sampled", found)
+    assert len(events) == 1
+    assert (found["worker_capacity_count"], found["worker_busy_count"], found["worker_busy_ratio"]) == (4, 0, 0.0)
+    assert found["log_disk_free_bytes"] > 0
+    with capture_events(directory=tmp_path):
+        assert "worker_busy_ratio" not in sample(15.0)
+
+
+def test_requests_in_flight_keep_workers_busy() -> None:
+    """From the view's beginning to its response."""
+    with capture_events(worker_capacity=2):
+        watch = RequestWatch("GET", lambda: "/a/")
+        watch.started()
+        assert sample(15.0)["worker_busy_ratio"] == 0.5
+        watch.responded()
+        assert sample(15.0)["worker_busy_ratio"] == 0.0
+        watch.finish(status=200, response_bytes=0)
+
+
+def test_the_heartbeat_comes_whatever_else_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault in what is told besides is counted; AppDown must not take it for a dead process."""
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(process, "connection_fields", fail)
+    with capture_events(strict=False, heartbeat_interval_s=0.02) as events:
+        before = get_writer().faults
+        start_heartbeat()
+        wait_for(events, 2)
+        stop_heartbeat()
+        assert get_writer().faults > before
+    assert {event["event"] for event in events} == {"process.sampled"}
+
+
+def test_collections_are_timed_only_while_it_beats() -> None:
+    """The callback is there with the heartbeat, and gone with it."""
+    before = len(gc.callbacks)
+    with capture_events(heartbeat_interval_s=0.02) as events:
+        start_heartbeat()
+        assert len(gc.callbacks) == before + 1
+        wait_for(events, 2)
+        stop_heartbeat()
+    assert len(gc.callbacks) == before
+    assert all(event["gc_pause_ms"] >= 0 for event in events)
 
 
 def test_a_forked_child_beats_on_its_own(tmp_path: Path) -> None:

@@ -15,13 +15,31 @@ import pytest
 
 from logging_pkg.analysis.tables import Table, TableRow, table_rows
 from logging_pkg.loki_client import LokiClient
-from logging_pkg.pipeline.event_tables import SYNCS, TOP, Scope, column_query, loki_rows
+from logging_pkg.pipeline.event_tables import (
+    QUOTA_DAY,
+    QUOTA_MINUTE,
+    QUOTA_USER_MINUTE,
+    RELEASE_API,
+    RELEASE_ROUTES,
+    SYNCS,
+    TOP,
+    Scope,
+    column_query,
+    loki_rows,
+)
 from logging_pkg.pipeline.lint.run import lint
 from tests.pipeline.events import ENV, REGISTRY, line, push
 
 _SECOND = 1_000_000_000
 _WINDOW_S = 600
-TABLES = [table for tables in TOP.values() for table in tables] + [SYNCS]
+TABLES = [table for tables in TOP.values() for table in tables] + [
+    SYNCS,
+    QUOTA_DAY,
+    QUOTA_MINUTE,
+    QUOTA_USER_MINUTE,
+    RELEASE_ROUTES,
+    RELEASE_API,
+]
 _CHOICES: dict[str, list[Any]] = {
     "route": ["/", "/accounts/{id}/"],
     "operation": ["events.list", "calendarList.list"],
@@ -36,11 +54,14 @@ _CHOICES: dict[str, list[Any]] = {
     "is_rate_limited": [0, 1],
     "quota_units": [0, 1, 5],
     "release": ["1.0", "1.1"],
+    "project": ["one", "two"],
+    "quota_day": ["2026-11-24", "2026-11-25"],
+    "account_hash": ["a" * 16, "b" * 16],
 }
 
 
 def _service(table: Table) -> str:
-    return "tables-" + "".join(letter for letter in table.title.lower() if letter.isalnum())
+    return "tables-" + "".join(letter for letter in f"{table.title}{len(table.columns)}".lower() if letter.isalnum())
 
 
 def _lines(table: Table, now_ns: int) -> list[dict[str, Any]]:
@@ -60,7 +81,9 @@ def _lines(table: Table, now_ns: int) -> list[dict[str, Any]]:
                 )
         for column in table.columns:
             if column.field and column.field not in fields:
-                fields[column.field] = chosen.randrange(1, 5000)
+                schema = REGISTRY.field(table.event, column.field) or {}
+                is_null = "null" in schema["type"] and number % 3 == 0
+                fields[column.field] = None if is_null else chosen.randrange(1, 5000)
         age_s = _WINDOW_S + 60 if number < 5 else chosen.uniform(1, _WINDOW_S - 1)
         service = _service(table) if number % 8 else "tables-other"
         made.append(line(table.event, service, now_ns - int(age_s * _SECOND), **fields))

@@ -132,6 +132,13 @@ def test_second_ctrl_c_does_not_break_off_the_first(tmp_path: Path, server_envir
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_wrong_options_leave_signals_as_they_were(tmp_path: Path) -> None:
+    """A program that calls `run` and goes on can still be stopped."""
+    with pytest.raises(StackError, match="unknown server"):
+        run(Options(str(tmp_path / "run"), servers=("nonsense",)), print)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_detached_stack_is_seen_and_stopped(stack: Command) -> None:
     """With --detach, up returns with everything ready; status says so with exit code 0; down stops it; status then says 1."""
     up = stack("up", "--detach")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from logging_pkg.exceptions import StackError
-from logging_pkg.stack import render
+from logging_pkg.stack import find_binary, render
 from logging_pkg.stack.render import Addresses
 from logging_pkg.stack.runner import default_config_directory
 
@@ -100,14 +100,51 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path, text: str | None, pro
 
 
 def test_webhook_of_the_committed_file_is_replaced_and_others_stay(tmp_path: Path) -> None:
-    """The user's own receivers are not touched."""
+    """The user's own receivers are not touched; the dead man's switch has an address of its own, or none."""
     document = render.load_yaml(CONFIG / "alertmanager.yml")
     document["receivers"].append({"name": "own", "webhook_configs": [{"url": "http://pager.example/x"}]})
     path = tmp_path / "alertmanager.yml"
     render.write_yaml(path, document)
-    rendered = render.alertmanager_config(path, Addresses(webhook="http://127.0.0.1:9/alerts"))
-    urls = [hook["url"] for receiver in rendered["receivers"] for hook in receiver.get("webhook_configs", ())]
-    assert urls == ["http://127.0.0.1:9/alerts", "http://pager.example/x"]
+
+    def urls(addresses: Addresses) -> list[str]:
+        receivers = render.alertmanager_config(path, addresses)["receivers"]
+        return [hook["url"] for receiver in receivers for hook in receiver.get("webhook_configs", ())]
+
+    alerts, switch = "http://127.0.0.1:9/alerts", "http://127.0.0.1:9/deadmansswitch"
+    assert urls(Addresses(webhook=alerts, deadmansswitch=switch)) == [alerts, switch, "http://pager.example/x"]
+    assert urls(Addresses(webhook=alerts)) == [alerts, "http://pager.example/x"]
+    assert urls(Addresses()) == [hook for hook in urls(Addresses()) if "webhook:9099" in hook or "pager" in hook]
+
+
+def test_secrets_are_read_from_the_project_where_no_container_mounts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The directory that compose.yaml mounts, by its own path; every secret of the committed file is in a file there."""
+    monkeypatch.chdir(tmp_path)
+    receivers = render.alertmanager_config(CONFIG / "alertmanager.yml", Addresses())["receivers"]
+    integrations = [
+        one for receiver in receivers for value in receiver.values() if isinstance(value, list) for one in value
+    ]
+    files = {key: value for one in integrations for key, value in one.items() if key.endswith("_file")}
+    directory = tmp_path / ".logpipe" / "secrets"
+    assert files == {
+        "api_url_file": str(directory / "slack_api_url"),
+        "auth_password_file": str(directory / "smtp_password"),
+    }
+    assert not any(key in one for one in integrations for key in ("api_url", "auth_password"))
+    mounts = yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"]["alertmanager"]["volumes"]
+    assert f"./{render.SECRETS_DIRECTORY}:{render.MOUNTED_SECRETS.rstrip('/')}:ro" in mounts
+
+
+def test_ruler_sends_to_the_enricher_and_past_it(tmp_path: Path) -> None:
+    """In the committed file and in a run: an alert does not depend on the enricher."""
+    assert render.load_yaml(CONFIG / "loki.yaml")["ruler"]["alertmanager_url"].split(",") == [
+        "http://enricher:9095",
+        "http://alertmanager:9093",
+    ]
+    addresses = Addresses(alertmanager="http://127.0.0.1:1", enricher="http://127.0.0.1:2")
+    rendered = render.loki_config(CONFIG / "loki.yaml", tmp_path, tmp_path, 1, 2, addresses, {})
+    assert rendered["ruler"]["alertmanager_url"] == "http://127.0.0.1:2,http://127.0.0.1:1"
 
 
 def test_vector_gets_the_address_and_keeps_its_file_positions() -> None:
@@ -179,6 +216,31 @@ def test_compose_mounts_files_that_exist_and_the_addresses_of_the_files() -> Non
     assert files
     assert [path for path in files if not (PROJECT / path).is_file()] == []
     text = (CONFIG / "loki.yaml").read_text() + (CONFIG / "alertmanager.yml").read_text()
-    for host in ("prometheus:9090", "alertmanager:9093", "webhook:9099"):
+    for host in ("prometheus:9090", "alertmanager:9093", "webhook:9099", "enricher:9095"):
         assert f"http://{host}" in text
         assert host.partition(":")[0] in services
+
+
+def test_prometheus_is_given_the_run_s_rules_alertmanager_and_grafana(tmp_path: Path) -> None:
+    """Nothing else changes; alerts go to the enricher and past it; without an Alertmanager they are sent nowhere."""
+    committed = render.load_yaml(CONFIG / "prometheus.yml")
+    addresses = Addresses(
+        alertmanager="http://127.0.0.1:3", enricher="http://127.0.0.1:4", grafana="http://127.0.0.1:2"
+    )
+    rendered = render.prometheus_config(CONFIG / "prometheus.yml", tmp_path, addresses)
+    assert differences(committed, rendered) == {
+        "rule_files", "alerting.alertmanagers", "global.external_labels.grafana_url",
+    }  # fmt: skip
+    assert rendered["rule_files"] == [f"{tmp_path}/*.y*ml"]
+    assert rendered["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": ["127.0.0.1:4", "127.0.0.1:3"]}]}]
+    assert rendered["global"]["external_labels"]["grafana_url"] == "http://127.0.0.1:2"
+    alone = render.prometheus_config(CONFIG / "prometheus.yml", tmp_path, Addresses())
+    assert alone["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": []}]}]
+    assert alone["global"] == committed["global"]
+
+
+def test_prometheus_takes_the_committed_file_as_it_stands() -> None:
+    """With the rule files beside it, as compose.yaml mounts them."""
+    command = [find_binary("promtool").path, "check", "config", CONFIG / "prometheus.yml"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -292,3 +292,31 @@ def test_servers_left_by_a_killed_runner_are_stopped_by_the_next(tmp_path: Path)
     write_state(tmp_path, replace(state, servers={"loki": server}))
     with Stack(servers=("loki",), run_directory=tmp_path):
         assert left.wait(timeout=10) == -signal.SIGTERM
+
+
+@pytest.mark.usefixtures("stack_binaries")
+def test_prometheus_evaluates_its_rules_and_sends_their_alerts(tmp_path: Path) -> None:
+    """To this run's Alertmanager, with links to this run's Grafana; the label that carries its address stays behind."""
+    rules = tmp_path / "prometheus_rules"
+    rules.mkdir()
+    (rules / "a.yaml").write_text("""\
+groups:
+  - name: a
+    interval: 1s
+    rules:
+      - {record: "a:b:c", expr: vector(7)}
+      - alert: Seven
+        expr: a:b:c == 7
+        labels: {severity: critical}
+        annotations: {dashboard_url: "{{ $externalLabels.grafana_url }}/explore"}
+""")
+    (rules / "README.md").write_text("no rules")
+    with Stack(servers=("prometheus", "alertmanager"), prometheus_rules_directory=rules) as stack:
+        assert stack.receiver is not None
+        deadline = time.monotonic() + 60
+        while not stack.receiver.deliveries:
+            assert time.monotonic() < deadline, "nothing is delivered"
+            time.sleep(0.1)
+        (alert,) = stack.receiver.deliveries[0].alerts
+    assert alert["labels"] == {"alertname": "Seven", "severity": "critical"}
+    assert alert["annotations"] == {"dashboard_url": "http://127.0.0.1:3000/explore"}

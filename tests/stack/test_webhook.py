@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import queue
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import requests
 
 from logging_pkg.stack import webhook
-from logging_pkg.stack.webhook import MAX_BODY_BYTES, Delivery, WebhookReceiver, describe
+from logging_pkg.stack.webhook import MAX_BODY_BYTES, DeadMansSwitch, Delivery, WebhookReceiver, describe
 
 PAYLOAD = {
     "status": "firing",
@@ -84,3 +86,30 @@ def test_file_runs_alone() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_switch_raises_the_alarm_once_and_tells_of_the_next_sign_of_life() -> None:
+    """Silence after the start and after a beat alike; while beats come, not a word."""
+    heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+    switch = DeadMansSwitch(0.3, heard.put)
+    with WebhookReceiver(switch=switch) as receiver:
+        assert requests.get(receiver.deadmansswitch_url).status_code == 200
+        assert heard.get(timeout=5).startswith("PIPELINE SILENT: no PipelineAlive for 0 s")
+        assert switch.is_silent
+        assert requests.get(receiver.deadmansswitch_url).status_code == 503
+        for _ in range(10):
+            requests.post(receiver.deadmansswitch_url, json=PAYLOAD)
+            time.sleep(0.05)
+        assert heard.get(timeout=5).startswith("PIPELINE ALIVE AGAIN")
+        assert heard.empty()
+        assert (switch.beats, switch.is_silent) == (10, False)
+        assert heard.get(timeout=5).startswith("PIPELINE SILENT")
+        assert receiver.deliveries == ()  # a sign of life is no alert
+
+
+def test_without_a_switch_signs_of_life_are_taken_and_forgotten() -> None:
+    """No delivery; nobody can ask for the state of what is not there."""
+    with WebhookReceiver() as receiver:
+        assert requests.post(receiver.deadmansswitch_url, json=PAYLOAD).status_code == 204
+        assert requests.get(receiver.deadmansswitch_url).status_code == 404
+        assert receiver.deliveries == ()

@@ -3,7 +3,8 @@
 In: `--interval S`; SIGTERM or SIGINT; push notifications, as rows that ask for a sync.
 Out: a sync of each account per pass, each pass a correlation of its own; between accounts and passes those that were
 asked for, under the correlation they were asked under; after each pass whether calendars are late, channels renewed,
-dashboards warmed. Several workers share the work: what one has synced is fresh to the others.
+dashboards warmed; every five minutes the sizes of the databases. Several workers share the work: what one has synced is
+fresh to the others.
 Run it under its own service name: `LOGPIPE_SERVICE_NAME=calendar-sync-worker`.
 Never: stops in the middle of a page, or for one account's sake; a stop ends every wait at once, and the pass before its
 next account.
@@ -37,6 +38,7 @@ from calendar_sync.sync import (
 from calendar_sync.sync.channels import watch_account
 from logging_pkg import continued, new_correlation, start_heartbeat
 from logging_pkg.instrumentation.cache_warming import warm_caches
+from logging_pkg.instrumentation.database.size import start_size_samples
 from logging_pkg.instrumentation.sync import schedule_checked
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Command(BaseCommand):
 
         previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         start_heartbeat()
+        start_size_samples()
         try:
             passes = _Worker(options["interval"], stop).work(options["passes"])
         finally:

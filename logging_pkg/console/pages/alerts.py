@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.explore import Language
 from logging_pkg.console.numbers import ago, duration
 from logging_pkg.console.panels import Panel, Section, Tile
 from logging_pkg.loki_client import Alert, Rule
@@ -38,27 +39,29 @@ class ShownAlert:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPanel(Panel):
-    """What is pending or firing in the ruler, and whether Alertmanager has it."""
+    """What is pending or firing in Loki's ruler and in Prometheus, and whether Alertmanager has it."""
 
     kind: ClassVar[str] = "alerts"
 
     @property
     def is_ready(self) -> bool:
-        """The ruler's answer is enough."""
-        return self.questions[0].answer.state == "ready"
+        """One of both is enough: the top of the page says which of them is missing."""
+        return any(question.answer.state == "ready" for question in self.questions[:2])
 
     @property
     def problem(self) -> str:
-        """Only the ruler's: what Alertmanager says is told in a column."""
-        return self.questions[0].answer.problem
+        """Where neither answers: what Alertmanager says is told with each alert."""
+        problems = [question.answer.problem for question in self.questions[:2]]
+        return problems[0] if all(problems) else ""
 
     @property
     def alerts(self) -> list[ShownAlert]:
         """Firing before pending, critical before warning, old before new."""
-        delivered = self.questions[1].answer
+        *asked, deliveries = self.questions
+        delivered = deliveries.answer
         held = {_identity(item["labels"]): _delivery(item) for item in delivered.value or () if "labels" in item}
         without = "not there" if delivered.state == "ready" else "unknown"
-        found: list[Alert] = self.questions[0].answer.value
+        found: list[Alert] = [alert for question in asked for alert in question.answer.value or ()]
         shown = [_shown(alert, held.get(_identity(alert.labels), without)) for alert in found]
         return sorted(shown, key=lambda alert: (_STATES.index(alert.state), _rank(alert.severity), alert.name))
 
@@ -69,7 +72,12 @@ class ShownRule:
 
     rule: Rule
     pending_for: str
-    summary: str
+    server: str
+
+    @property
+    def language(self) -> Language:
+        """Of its expression."""
+        return "LogQL" if self.server == "Loki" else "PromQL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +87,49 @@ class RulesPanel(Panel):
     kind: ClassVar[str] = "rules"
 
     @property
+    def is_ready(self) -> bool:
+        """One of both is enough."""
+        return any(question.answer.state == "ready" for question in self.questions)
+
+    @property
+    def problem(self) -> str:
+        """Where neither answers."""
+        problems = [question.answer.problem for question in self.questions]
+        return problems[0] if all(problems) else ""
+
+    @property
     def rules(self) -> list[ShownRule]:
         """Those that have something to say first."""
-        found = [rule for rule in self.questions[0].answer.value if rule.kind == "alerting"]
-        order = sorted(found, key=lambda rule: (rule.health == "ok", _state_rank(rule.state), rule.name))
+        answers = [(question, question.answer.value or ()) for question in self.questions]
+        found = [(question.server, rule) for question, rules in answers for rule in rules if rule.kind == "alerting"]
+        order = sorted(found, key=lambda item: (item[1].health == "ok", _state_rank(item[1].state), item[1].name))
         return [
-            ShownRule(rule, duration(rule.for_s * 1000) if rule.for_s else "at once", _untemplated(rule.annotations))
-            for rule in order
+            ShownRule(rule, duration(rule.for_s * 1000) if rule.for_s else "at once", server) for server, rule in order
         ]
 
 
 def alerts(desk: Desk) -> Sequence[Section]:
     """Those that fire first."""
-    firing = desk.alerts()
-    rules = desk.rules()
+    now = (desk.alerts(), desk.prometheus_alerts())
+    rules = (desk.rules(), desk.prometheus_rules())
     return (
         Section(
             (
-                Tile("Firing", (firing,), limit=0, target="none", read=lambda found: _count(found, "firing")),
-                Tile("Pending", (firing,), note="not long enough yet", read=lambda found: _count(found, "pending")),
-                Tile("Alert rules", (rules,), read=lambda found: float(sum(rule.kind == "alerting" for rule in found))),
+                Tile("Firing", now, limit=0, target="none", read=firing),
+                Tile("Pending", now, note="not long enough yet", read=pending),
+                Tile("Alert rules", rules, read=_alert_rules),
                 Tile(
                     "Rules that fail",
-                    (rules,),
+                    rules,
                     limit=0,
                     target="none",
-                    read=lambda found: float(sum(rule.health == "err" for rule in found)),
+                    read=failing,
                 ),
             ),
             "tiles",
         ),
-        Section((AlertsPanel("Now", (firing, desk.deliveries())),)),
-        Section((RulesPanel("Rules", (rules,), "f(x) shows a rule's LogQL."),)),
+        Section((AlertsPanel("Now", (*now, desk.deliveries())),)),
+        Section((RulesPanel("Rules", rules, "f(x) shows a rule's LogQL or PromQL."),)),
     )
 
 
@@ -151,8 +170,23 @@ def _identity(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
-def _count(found: list[Alert], state: str) -> float:
-    return float(sum(alert.state == state for alert in found))
+def firing(*found: list[Alert]) -> float:
+    """How many alerts fire, of Loki's and of Prometheus's."""
+    return float(sum(alert.state == "firing" for alerts in found for alert in alerts))
+
+
+def pending(*found: list[Alert]) -> float:
+    """How many are pending."""
+    return float(sum(alert.state == "pending" for alerts in found for alert in alerts))
+
+
+def failing(*found: list[Rule]) -> float:
+    """How many rules failed when they were last evaluated."""
+    return float(sum(rule.health == "err" for rules in found for rule in rules))
+
+
+def _alert_rules(*found: list[Rule]) -> float:
+    return float(sum(rule.kind == "alerting" for rules in found for rule in rules))
 
 
 def _rank(severity: str) -> int:
@@ -161,8 +195,3 @@ def _rank(severity: str) -> int:
 
 def _state_rank(state: str) -> int:
     return _STATES.index(state) if state in _STATES else len(_STATES)
-
-
-def _untemplated(annotations: Mapping[str, str]) -> str:
-    """A rule's description as written; what is between braces is filled in when it fires."""
-    return " ".join(annotations.get("summary", "").split())

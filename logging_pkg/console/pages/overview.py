@@ -11,9 +11,9 @@ from django.urls import reverse
 
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.lists import EventList, table_panel
+from logging_pkg.console.pages.alerts import firing
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
 from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted
-from logging_pkg.loki_client import Alert
 from logging_pkg.pipeline.event_tables import N_PLUS_ONE
 
 _REQUEST = "http.request_finished"
@@ -69,11 +69,11 @@ def overview(desk: Desk) -> Sequence[Section]:
         ),
         Tile(
             "Alerts firing",
-            (desk.alerts(),),
+            (desk.alerts(), desk.prometheus_alerts()),
             link=page("alerts"),
             limit=0,
             target="none",
-            read=_firing,
+            read=firing,
         ),
         Tile(
             "Events late",
@@ -140,7 +140,3 @@ def overview(desk: Desk) -> Sequence[Section]:
 def _quota_peak(desk: Desk) -> str:
     name = f"project:google_api_quota:sum_1m{desk.selection.braces}"
     return f"max(max_over_time({name}[{desk.selection.window_s}s]))"
-
-
-def _firing(alerts: list[Alert]) -> float:
-    return float(sum(alert.state == "firing" for alert in alerts))

@@ -13,6 +13,7 @@ from logging_pkg import conf
 from logging_pkg.console.asking import State
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.lists import EventList
+from logging_pkg.console.pages.alerts import failing
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
 from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted
 from logging_pkg.loki_client import Rule
@@ -70,14 +71,14 @@ class FailingRulesPanel(Panel):
 
     @property
     def rules(self) -> list[Rule]:
-        """Those of the ruler."""
-        return [rule for rule in self.questions[0].answer.value if rule.health == "err"]
+        """Of Loki's ruler and of Prometheus."""
+        return [rule for question in self.questions for rule in question.answer.value if rule.health == "err"]
 
 
 def pipeline(desk: Desk) -> Sequence[Section]:
     """Servers first: without them nothing else can be said."""
     chosen = desk.selection
-    rules = desk.rules()
+    rules = (desk.rules(), desk.prometheus_rules())
     servers = tuple(desk.ready(name) for name in ("Loki", "Prometheus", "Alertmanager"))
     # Over all services: shippers and rules belong to no single one.
     return (
@@ -140,10 +141,10 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Rules that fail",
-                    (rules,),
+                    rules,
                     limit=0,
                     target="none",
-                    read=lambda found: float(sum(rule.health == "err" for rule in found)),
+                    read=failing,
                 ),
                 Tile(
                     "Newest recorded sample",
@@ -158,7 +159,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
             "tiles",
             f"The last {chosen.range}",
         ),
-        Section((FailingRulesPanel("Rules that fail", (rules,)),)),
+        Section((FailingRulesPanel("Rules that fail", rules),)),
         Section(
             (
                 Chart(

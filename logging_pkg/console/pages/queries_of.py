@@ -19,7 +19,7 @@ def count(chosen: Selection, event: str, *conditions: str, window: str = "") -> 
 def over_time(chosen: Selection, function: str, event: str, field: str, window: str = "") -> str:
     """One number of a field over all events: `function` is LogQL's, `avg_over_time`, or `0.95` for a quantile."""
     inside = (
-        f'{{event="{event}"{chosen.matchers}}} | json {field}="{field}" | unwrap {field} | __error__="" '
+        f'{{event="{event}"{chosen.matchers}}} | json {field}="{field}" | {field}!="" | unwrap {field} | __error__="" '
         f"[{window or _whole(chosen)}]"
     )
     if function[0].isdigit():

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from logging_pkg.console.desk import Question
 from logging_pkg.console.errors import correlation_id_of, error_context, trace_url
-from logging_pkg.console.explore import explore_url
+from logging_pkg.console.explore import Language, explore_url
 from logging_pkg.loki_client import Rule
 
 register = template.Library()
@@ -67,12 +67,12 @@ def query(question: Question, about: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("logging_pkg/console/queries.html")
-def rule_query(rule: Rule) -> dict[str, Any]:
-    """The same for a rule, which is asked by the ruler."""
+def rule_query(rule: Rule, language: Language) -> dict[str, Any]:
+    """The same for a rule, which is asked by Loki's ruler or by Prometheus itself."""
     asked = {
-        "language": "LogQL",
-        "server": "Loki by its ruler",
+        "language": language,
+        "server": "Loki by its ruler" if language == "LogQL" else "Prometheus by itself",
         "query": rule.query,
-        "explore": explore_url("LogQL", rule.query, "1h"),
+        "explore": explore_url(language, rule.query, "1h"),
     }
     return {"questions": [asked], "about": rule.name, "id": unlike()}

@@ -24,6 +24,7 @@ from logging_pkg.instrumentation.database.transactions import WATCH_ATTRIBUTE, w
 from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
 from logging_pkg.instrumentation.query_plans.explain import offer
+from logging_pkg.instrumentation.resources.connections import note_connection
 from logging_pkg.instrumentation.totals import Totals, unattributed
 
 _Watch = Callable[[Callable[..., Any], Any, Any, bool, dict[str, Any]], Any]
@@ -51,6 +52,7 @@ def _install(connection: Any) -> None:
         return
     if watch is None:
         watch = connection.__dict__[WATCH_ATTRIBUTE] = _watcher(connection)
+        note_connection(connection)
     # insert(0), never append: Django's own execute_wrapper() context manager leaves with pop().
     if watch not in connection.execute_wrappers:
         connection.execute_wrappers.insert(0, watch)

@@ -59,6 +59,8 @@ class RequestWatch:
 
     #: Whether the watchdog has told of it.
     is_reported_stuck = False
+    #: Time between the proxy's taking the request and the middleware's, where a trusted proxy told it, ms.
+    queue_ms: float | None = None
     _first_byte: int | None = None
     _overhead = 0
 
@@ -177,6 +179,8 @@ class RequestWatch:
             "findings_dropped": totals.findings_dropped,
             "details_dropped": totals.details_dropped,
         }
+        if self.queue_ms is not None:
+            fields["queue_time_ms"] = self.queue_ms
         if error is not None:
             fields["error_type"], fields["error_stack"] = describe_exception(error)
         watching = totals.watching_nanoseconds(databases["query_count"])

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import yaml
 
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile, scalar
+from logging_pkg.pipeline.lint.yaml_file import Mapping, YamlFile
 from logging_pkg.pipeline.logql import LogQLError, parse
 from logging_pkg.pipeline.logql.ast import Expression
 from logging_pkg.schemas import Registry
 
 RULES_DIRECTORY = "loki/rules"
 TESTS_DIRECTORY = "loki/tests"
+PROMETHEUS_RULES_DIRECTORY = "loki/prometheus_rules"
+PROMETHEUS_TESTS_DIRECTORY = "loki/prometheus_tests"
 DASHBOARDS_DIRECTORY = "grafana/dashboards"
 VECTOR_CONFIG = "vector.toml"
 
@@ -60,54 +63,17 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Mapping:
-    """A YAML mapping of scalars and further nodes, keys in place."""
-
-    source: SourceFile
-    node: yaml.MappingNode
-
-    @cached_property
-    def pairs(self) -> list[tuple[Snippet, yaml.Node]]:
-        """Keys and values in order."""
-        return [(scalar(self.source, key), value) for key, value in self.node.value if isinstance(key, yaml.ScalarNode)]
-
-    def get(self, key: str) -> yaml.Node | None:
-        """The value of a key."""
-        return next((value for name, value in self.pairs if name.text == key), None)
-
-    def text(self, key: str) -> Snippet | None:
-        """The scalar of a key."""
-        value = self.get(key)
-        return scalar(self.source, value) if isinstance(value, yaml.ScalarNode) else None
-
-    def mapping(self, key: str) -> Mapping:
-        """The mapping of a key; empty when there is none."""
-        value = self.get(key)
-        if isinstance(value, yaml.MappingNode):
-            return Mapping(self.source, value)
-        return Mapping(self.source, yaml.MappingNode("tag:yaml.org,2002:map", []))
-
-    def mappings(self, key: str) -> list[Mapping]:
-        """The mappings in the list of a key."""
-        value = self.get(key)
-        entries = value.value if isinstance(value, yaml.SequenceNode) else []
-        return [Mapping(self.source, entry) for entry in entries if isinstance(entry, yaml.MappingNode)]
-
-    @property
-    def head(self) -> Snippet:
-        """Where it begins."""
-        start = self.node.start_mark.index
-        line_end = self.source.text.find("\n", start)
-        return self.source.snippet(start, line_end if line_end > start else start + 1)
-
-
-@dataclass(frozen=True)
 class Rule:
-    """One recording or alert rule; `fields` is what its mapping says, in place."""
+    """One recording or alert rule; `fields` is what its mapping says, in place. Prometheus's have no query."""
 
     fields: Mapping
     group: Mapping
     query: Query | None
+
+    @property
+    def expr(self) -> Snippet | None:
+        """Its expression, LogQL or PromQL."""
+        return self.fields.text("expr")
 
     @property
     def alert(self) -> Snippet | None:
@@ -141,30 +107,6 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class YamlFile:
-    """A YAML or JSON file: its root mapping, or what the YAML parser says is wrong and where."""
-
-    source: SourceFile
-    root: Mapping | None
-    error: str = ""
-    error_offset: int = 0
-
-    @classmethod
-    def of(cls, source: SourceFile) -> YamlFile:
-        """Parse a file."""
-        try:
-            node = yaml.compose(source.text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            return cls(source, None, error.problem or "not YAML", mark.index if mark else 0)
-        except yaml.YAMLError as error:
-            return cls(source, None, str(error).splitlines()[0])
-        if not isinstance(node, yaml.MappingNode):
-            return cls(source, None, "expected a mapping at the top")
-        return cls(source, Mapping(source, node))
-
-
-@dataclass(frozen=True)
 class Project:
     """Everything to check, read once."""
 
@@ -174,29 +116,39 @@ class Project:
     @cached_property
     def rule_files(self) -> list[YamlFile]:
         """The files Loki's ruler reads as rules."""
-        directory = self.root / RULES_DIRECTORY
-        return self._read(path for path in directory.glob("*") if path.suffix in (".yaml", ".yml"))
+        return self._read_rules(RULES_DIRECTORY)
+
+    @cached_property
+    def prometheus_rule_files(self) -> list[YamlFile]:
+        """The files Prometheus reads as rules."""
+        return self._read_rules(PROMETHEUS_RULES_DIRECTORY)
 
     @cached_property
     def test_files(self) -> list[YamlFile]:
         """The files `logpipe rules test` reads."""
-        return self._read((self.root / TESTS_DIRECTORY).rglob("*_test.y*ml"))
+        directories = (self.root / name for name in (TESTS_DIRECTORY, PROMETHEUS_TESTS_DIRECTORY))
+        return self._read(path for directory in directories for path in directory.rglob("*_test.y*ml"))
 
     @cached_property
     def rules(self) -> list[Rule]:
-        """All rules of all groups."""
-        rules = []
-        for file in self.rule_files:
-            for group in file.root.mappings("groups") if file.root else []:
-                for fields in group.mappings("rules"):
-                    expr = fields.text("expr")
-                    rules.append(Rule(fields, group, Query.of(expr, "rule") if expr else None))
-        return rules
+        """Loki's rules of all groups."""
+        found = [Rule(fields, group, None) for group, fields in _rules_in(self.rule_files)]
+        return [replace(rule, query=Query.of(rule.expr, "rule") if rule.expr else None) for rule in found]
+
+    @cached_property
+    def prometheus_rules(self) -> list[Rule]:
+        """Prometheus's rules of all groups."""
+        return [Rule(fields, group, None) for group, fields in _rules_in(self.prometheus_rule_files)]
+
+    @property
+    def all_rules(self) -> list[Rule]:
+        """Loki's rules, then Prometheus's."""
+        return [*self.rules, *self.prometheus_rules]
 
     @cached_property
     def alerts(self) -> list[Rule]:
-        """The alert rules."""
-        return [rule for rule in self.rules if rule.alert]
+        """The alert rules of both."""
+        return [rule for rule in self.all_rules if rule.alert]
 
     @cached_property
     def dashboards(self) -> list[YamlFile]:
@@ -219,7 +171,7 @@ class Project:
     def queries(self) -> list[Query]:
         """Every LogQL query of rules, their links, documents and dashboards."""
         found = [rule.query for rule in self.rules if rule.query]
-        found += [link for rule in self.rules for link in rule.links]
+        found += [link for rule in self.all_rules for link in rule.links]
         for document in self.documents:
             found += [Query.of(snippet, "document") for snippet in _fenced(document)]
         for dashboard in self.dashboards:
@@ -227,8 +179,19 @@ class Project:
                 found += [Query.of(snippet, "dashboard") for snippet in _targets(dashboard.root, is_loki=False)]
         return found
 
+    def _read_rules(self, directory: str) -> list[YamlFile]:
+        return self._read(path for path in (self.root / directory).glob("*") if path.suffix in (".yaml", ".yml"))
+
     def _read(self, paths: Iterable[Path]) -> list[YamlFile]:
         return [YamlFile.of(SourceFile.read(path, self.root)) for path in sorted(paths)]
+
+
+def _rules_in(files: Iterable[YamlFile]) -> Iterator[tuple[Mapping, Mapping]]:
+    """Each rule with its group before it."""
+    for file in files:
+        for group in file.root.mappings("groups") if file.root else []:
+            for fields in group.mappings("rules"):
+                yield group, fields
 
 
 def _fenced(document: SourceFile) -> Iterator[Snippet]:

@@ -48,4 +48,4 @@ def lint(root: Path, registry: Registry) -> Report:
     ordered = sorted(
         problems, key=lambda problem: (problem.path, problem.line, problem.column, problem.check, problem.message)
     )
-    return Report(tuple(ordered), len(project.rules), len(project.queries), len(registry.events))
+    return Report(tuple(ordered), len(project.all_rules), len(project.queries), len(registry.events))

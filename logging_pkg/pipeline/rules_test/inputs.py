@@ -22,9 +22,9 @@ DEFAULTS: Final = {"service_name": "web", "env": "test"}
 STAMPED: Final = ("timestamp", "seq", "event_id")
 
 _TIME_KEYS = ("at", "every", "until", "count")
-_ANY_TIMESTAMP = "2000-01-01T00:00:00.000000Z"
+ANY_TIMESTAMP = "2000-01-01T00:00:00.000000Z"
 _INSTANCE_ID = "0" * 31 + "1"
-_IDENTITY: Final = {
+IDENTITY: Final = {
     "instance_id": _INSTANCE_ID,
     "seq": 1,
     "event_id": f"{_INSTANCE_ID}-1",
@@ -48,7 +48,7 @@ def read_events(node: Node, registry: Registry, interval_ns: int) -> Iterator[Ev
     fields = _fields(entries.get("fields"))
     rows = _rows(entries["values"]) if "values" in entries else None
     version = registry.events[event].version
-    base = {**DEFAULTS, "event": event, "schema_version": version, "timestamp": _ANY_TIMESTAMP, **_IDENTITY}
+    base = {**DEFAULTS, "event": event, "schema_version": version, "timestamp": ANY_TIMESTAMP, **IDENTITY}
     try:
         base |= plain_event(registry.line_schema(event), {*base, *fields})
     except SchemaError as error:

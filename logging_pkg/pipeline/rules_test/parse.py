@@ -32,9 +32,10 @@ DEFAULT_INTERVAL_NS = 60 * SECOND
 DEFAULT_TOLERANCE = 1e-9
 
 _TEST_KEYS = ("name", "interval", "input_events", "input_lines", "logql_expr_test", "alert_rule_test")
+_PROMTOOL_FOLDER = "promtool's files belong into a folder named prometheus_tests"
 _FOREIGN_KEYS = {
-    "input_series": "Loki's rules read log lines: expected input_events or input_lines",
-    "promql_expr_test": "Loki's rules are LogQL: expected logql_expr_test",
+    "input_series": f"Loki's rules read log lines: expected input_events or input_lines; {_PROMTOOL_FOLDER}",
+    "promql_expr_test": f"Loki's rules are LogQL: expected logql_expr_test; {_PROMTOOL_FOLDER}",
 }
 
 

@@ -1,6 +1,7 @@
 """How results are shown.
 
-In: Outcomes with their reasons. Out: text for people, a document for programs. Never: prints.
+In: Outcomes with their reasons, those of promtool's tests too. Out: text for people, a document for programs.
+Never: prints.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from logging_pkg.pipeline.rules_test.compare import Difference
 from logging_pkg.pipeline.rules_test.mutate import Verdict
+from logging_pkg.pipeline.rules_test.promtool import PromtoolOutcome
 from logging_pkg.pipeline.rules_test.run import Outcome
 from logging_pkg.pipeline.rules_test.values import SECOND, duration_text
 
@@ -42,33 +44,72 @@ def failure_text(failure: Failure) -> str:
     return "\n".join(lines)
 
 
-def summary(outcomes: Sequence[Outcome], seconds: float, version: str) -> str:
-    """`47 passed, 1 failed in 38 s   (one real Loki 3.7.6, 3 h of log time)`."""
-    failed = sum(not outcome.passed for outcome in outcomes)
-    parts = [f"{len(outcomes) - failed} passed", *([f"{failed} failed"] if failed else [])]
+def promtool_failure_text(outcome: PromtoolOutcome) -> str:
+    """Place, test and time; what promtool says."""
+    check = outcome.check
+    lines = [f" ✗ {outcome.test.file}:{check.line}: {outcome.test.name}   at {duration_text(check.eval_ns)}"]
+    return "\n".join([*lines, *(f" {line.rstrip()}" for line in outcome.text.splitlines())])
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What the tests ran on; empty where there was nothing for it to do."""
+
+    loki: str = ""
+    promtool: str = ""
+
+
+def summary(
+    outcomes: Sequence[Outcome], of_promtool: Sequence[PromtoolOutcome], seconds: float, versions: Versions
+) -> str:
+    """`47 passed, 1 failed in 38 s   (30 tests, one real Loki 3.7.6, 3 h of log time; 5 tests, promtool 0.312.1)`."""
+    passed = _passed(outcomes, of_promtool)
+    failed = len(outcomes) + len(of_promtool) - passed
+    parts = [f"{passed} passed", *([f"{failed} failed"] if failed else [])]
+    where = []
+    if outcomes or not of_promtool:
+        where.append(_loki_part(outcomes, versions.loki))
+    if of_promtool:
+        where.append(
+            f"{_count(len({id(outcome.test) for outcome in of_promtool}), 'test')}, promtool {versions.promtool}"
+        )
+    return f" {', '.join(parts)} in {seconds:.1f} s   ({'; '.join(where)})"
+
+
+def _passed(outcomes: Sequence[Outcome], of_promtool: Sequence[PromtoolOutcome]) -> int:
+    return sum(outcome.passed for outcome in outcomes) + sum(outcome.passed for outcome in of_promtool)
+
+
+def _loki_part(outcomes: Sequence[Outcome], version: str) -> str:
     tests = {id(outcome.test): outcome.test for outcome in outcomes}
     log_ns = 0
     for test in tests.values():
         log_ns += test.end_ns - min([0, *(line.at_ns for line in test.lines)])
     hours = log_ns / (3600 * SECOND)
     length = f"{hours:.0f} h" if hours >= 2 else f"{hours * 60:.0f} min"
-    return (
-        f" {', '.join(parts)} in {seconds:.1f} s   "
-        f"({_count(len(tests), 'test')}, one real Loki {version}, {length} of log time)"
-    )
+    return f"{_count(len(tests), 'test')}, one real Loki {version}, {length} of log time"
 
 
 def document(
-    outcomes: Sequence[Outcome], failures: Sequence[Failure], verdicts: Sequence[Verdict], seconds: float, version: str
+    outcomes: Sequence[Outcome],
+    failures: Sequence[Failure],
+    of_promtool: Sequence[PromtoolOutcome],
+    verdicts: Sequence[Verdict],
+    seconds: float,
+    versions: Versions,
 ) -> dict[str, Any]:
     """The same for programs."""
     of_failed = {id(failure.outcome): failure for failure in failures}
     return {
-        "passed": sum(outcome.passed for outcome in outcomes),
-        "failed": sum(not outcome.passed for outcome in outcomes),
+        "passed": _passed(outcomes, of_promtool),
+        "failed": len(outcomes) + len(of_promtool) - _passed(outcomes, of_promtool),
         "seconds": round(seconds, 3),
-        "loki": version,
-        "expectations": [_entry(outcome, of_failed.get(id(outcome))) for outcome in outcomes],
+        "loki": versions.loki,
+        "promtool": versions.promtool,
+        "expectations": [
+            *(_entry(outcome, of_failed.get(id(outcome))) for outcome in outcomes),
+            *map(_promtool_entry, of_promtool),
+        ],
         "mutants": [
             {
                 "file": verdict.mutant.rule.file,
@@ -83,8 +124,8 @@ def document(
     }
 
 
-def _entry(outcome: Outcome, failure: Failure | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {
+def _place(outcome: Outcome | PromtoolOutcome) -> dict[str, Any]:
+    return {
         "file": outcome.test.file,
         "line": outcome.check.line,
         "test": outcome.test.name,
@@ -92,6 +133,14 @@ def _entry(outcome: Outcome, failure: Failure | None) -> dict[str, Any]:
         "eval_time": duration_text(outcome.check.eval_ns),
         "passed": outcome.passed,
     }
+
+
+def _promtool_entry(outcome: PromtoolOutcome) -> dict[str, Any]:
+    return _place(outcome) if outcome.passed else {**_place(outcome), "error": outcome.text}
+
+
+def _entry(outcome: Outcome, failure: Failure | None) -> dict[str, Any]:
+    entry = _place(outcome)
     if failure is not None:
         entry |= {
             "error": outcome.error,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import yaml
 
-from logging_pkg.pipeline.lint.project import Mapping
 from logging_pkg.pipeline.lint.source import Snippet, scalar
+from logging_pkg.pipeline.lint.yaml_file import Mapping
 from logging_pkg.pipeline.readers import Place, Readers, mappings
 from logging_pkg.pipeline.reads import FieldRead, LogRead, is_within, log_reads
 from logging_pkg.pipeline.schema_diff.changes import ENVELOPE, Change

@@ -22,7 +22,7 @@ PROJECT = Path(__file__).parents[3]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of what the command reads."""
-    for name in ("loki/rules", "loki/tests", "docs"):
+    for name in ("loki", "docs"):
         shutil.copytree(PROJECT / name, tmp_path / name)
     for name in ("vector.toml", "README.md"):
         shutil.copy(PROJECT / name, tmp_path / name)
@@ -105,7 +105,7 @@ groups:
 def test_whatever_stands_in_the_files_the_command_ends_with_a_report(tmp_path: Path) -> None:
     """Files with characters left out, doubled or replaced give problems, never a traceback."""
     chosen = random.Random(3)
-    for name in ("loki/rules", "grafana/dashboards", "docs"):
+    for name in ("loki/rules", "loki/prometheus_rules", "grafana/dashboards", "docs"):
         (tmp_path / name).mkdir(parents=True)
     registry = load_registry()
     for _ in range(150):
@@ -114,6 +114,8 @@ def test_whatever_stands_in_the_files_the_command_ends_with_a_report(tmp_path: P
             place = chosen.randrange(len(text))
             text = text[:place] + chosen.choice(["", text[place] * 2, *"{}[]'\"`$:-#|>\n\t\\"]) + text[place + 1 :]
         (tmp_path / "loki/rules/a.yaml").write_text(text)
+        (tmp_path / "loki/prometheus_rules/a.yaml").write_text(text)
+        (tmp_path / "loki/slos.yaml").write_text(text)
         (tmp_path / "docs/a.md").write_text(f"```logql\n{text}\n```\n")
         (tmp_path / "grafana/dashboards/a.json").write_text(json.dumps({"datasource": {"uid": "loki"}, "expr": text}))
         assert "checked" in str(lint(tmp_path, registry))

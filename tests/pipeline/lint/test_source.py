@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from logging_pkg.pipeline.lint.problem import Problem, render
-from logging_pkg.pipeline.lint.project import Mapping, Query, YamlFile
+from logging_pkg.pipeline.lint.project import Query
 from logging_pkg.pipeline.lint.source import SourceFile
+from logging_pkg.pipeline.lint.yaml_file import Mapping, YamlFile
 
 STYLES = {
     "plain": "a: sum(route) # comment\n",

@@ -1,4 +1,4 @@
-"""rules/dropped-field: no rule relies on a key that Loki drops without a word.
+"""rules/dropped-field: no rule of Loki's relies on a key that Loki drops without a word.
 
 In: groups and rules. Out: a problem for each such key. Never: judges other keys.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logging_pkg.pipeline.lint.problem import Problem
-from logging_pkg.pipeline.lint.project import Mapping, Project
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.yaml_file import Mapping
 
 ID = "rules/dropped-field"
 

@@ -19,7 +19,7 @@ _ALERT = re.compile(r"[A-Z][A-Za-z0-9]*")
 
 def check(project: Project) -> Iterator[Problem]:
     """Recorded series are level:metric:operation, alerts are CamelCase (their runbook is a file of that name)."""
-    for rule in project.rules:
+    for rule in project.all_rules:
         if rule.record and _RECORD.fullmatch(rule.record.text) is None:
             hint = "such as route:http_response_time_ms:p95_5m"
             yield Problem.at(rule.record, ID, "not shaped level:metric:operation", hint)

@@ -1,44 +1,64 @@
-"""rules/syntax: Loki can load every rule file.
+"""rules/syntax: Loki and Prometheus can load every rule file.
 
-In: rule files. Out: a problem for whatever makes the ruler refuse the file. Never: parses LogQL.
+In: rule files. Out: a problem for whatever makes them refuse the file. Never: parses LogQL or PromQL.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import yaml
 
 from logging_pkg.pipeline.lint.problem import Problem, nearest
-from logging_pkg.pipeline.lint.project import Mapping, Project, YamlFile
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.yaml_file import Mapping, YamlFile
 from logging_pkg.pipeline.logql import LogQLError
 from logging_pkg.pipeline.logql.tokens import tokenize
 
 ID = "rules/syntax"
 
+
+@dataclass(frozen=True)
+class _Reader:
+    """Who reads a rule file, and which keys it takes."""
+
+    name: str
+    group_keys: tuple[str, ...]
+    recording_keys: tuple[str, ...]
+    alert_keys: tuple[str, ...]
+
+
 _GROUP_KEYS = ("name", "interval", "limit", "rules", "query_offset", "labels")
-_RECORDING_KEYS = ("record", "expr", "labels", "query_offset", "keep_firing_for")
-_ALERT_KEYS = ("alert", "expr", "for", "labels", "annotations", "query_offset", "keep_firing_for")
+_ALERT_KEYS = ("alert", "expr", "for", "labels", "annotations")
+_LOKI = _Reader(
+    "Loki",
+    _GROUP_KEYS,
+    ("record", "expr", "labels", "query_offset", "keep_firing_for"),
+    (*_ALERT_KEYS, "query_offset", "keep_firing_for"),
+)
+_PROMETHEUS = _Reader("Prometheus", _GROUP_KEYS, ("record", "expr", "labels"), (*_ALERT_KEYS, "keep_firing_for"))
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """Not YAML, an unknown key, a rule without name or expression, no duration: Loki then loads no rule at all."""
-    for file in project.rule_files:
-        if file.root is None:
-            here = file.source.snippet(file.error_offset, file.error_offset + 1)
-            yield Problem.at(here, ID, f"not a rule file: {file.error}")
-            continue
-        yield from _file(file, file.root)
+    """Not YAML, an unknown key, a rule without name or expression, no duration: no rule at all is loaded then."""
+    for reader, files in ((_LOKI, project.rule_files), (_PROMETHEUS, project.prometheus_rule_files)):
+        for file in files:
+            if file.root is None:
+                here = file.source.snippet(file.error_offset, file.error_offset + 1)
+                yield Problem.at(here, ID, f"not a rule file: {file.error}")
+                continue
+            yield from _file(file, file.root, reader)
 
 
-def _file(file: YamlFile, root: Mapping) -> Iterator[Problem]:
-    yield from _keys(root, ("groups",))
+def _file(file: YamlFile, root: Mapping, reader: _Reader) -> Iterator[Problem]:
+    yield from _keys(root, ("groups",), reader)
     yield from _list(root, "groups")
     if not root.mappings("groups"):
         yield Problem.about(file.source, ID, "has no groups", "a rule file is groups: [{name: …, rules: […]}]")
     names: set[str] = set()
     for group in root.mappings("groups"):
-        yield from _keys(group, _GROUP_KEYS)
+        yield from _keys(group, reader.group_keys, reader)
         name = group.text("name")
         if name is None or not name.text:
             yield Problem.at(group.head, ID, "this group has no name")
@@ -48,34 +68,35 @@ def _file(file: YamlFile, root: Mapping) -> Iterator[Problem]:
         yield from _duration(group, "interval")
         yield from _list(group, "rules")
         for rule in group.mappings("rules"):
-            yield from _rule(rule)
+            yield from _rule(rule, reader)
 
 
-def _rule(rule: Mapping) -> Iterator[Problem]:
+def _rule(rule: Mapping, reader: _Reader) -> Iterator[Problem]:
     alert, record = rule.text("alert"), rule.text("record")
     if (alert is None) == (record is None):
         yield Problem.at(rule.head, ID, 'a rule has either "alert" or "record"')
         return
-    yield from _keys(rule, _ALERT_KEYS if alert else _RECORDING_KEYS)
+    yield from _keys(rule, reader.alert_keys if alert else reader.recording_keys, reader)
     if rule.text("expr") is None:
         yield Problem.at(alert or record or rule.head, ID, "this rule has no expr")
     yield from _duration(rule, "for")
+    yield from _duration(rule, "keep_firing_for")
     for key in ("labels", "annotations"):
         for name, value in rule.mapping(key).pairs:
             if not isinstance(value, yaml.ScalarNode):
                 yield Problem.at(name, ID, "has to be a text")
 
 
-def _keys(mapping: Mapping, known: tuple[str, ...]) -> Iterator[Problem]:
+def _keys(mapping: Mapping, known: tuple[str, ...], reader: _Reader) -> Iterator[Problem]:
     seen: set[str] = set()
     for key, _value in mapping.pairs:
         if key.text in seen:
-            yield Problem.at(key, ID, "a second key of this name; Loki refuses the file")
+            yield Problem.at(key, ID, f"a second key of this name; {reader.name} refuses the file")
         seen.add(key.text)
         if key.text not in known:
             near = nearest(key.text, known)
             hint = f"did you mean {near}?" if near else f"known here: {', '.join(known)}"
-            yield Problem.at(key, ID, "Loki refuses a file with this key", hint)
+            yield Problem.at(key, ID, f"{reader.name} refuses a file with this key", hint)
 
 
 def _list(mapping: Mapping, key: str) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""rules/template-variable: templates of alerts use only what Loki gives them.
+"""rules/template-variable: templates of alerts use only what Loki, or Prometheus, gives them.
 
 In: labels and annotations of alerts. Out: a problem for an unknown variable, or a label the expression does not leave.
 Never: executes a template.
@@ -22,13 +22,19 @@ _ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)(?:\.([A-Za-z_]\w*))?")
 _RAW_STRING = re.compile(r"`[^`]*`")
 _ASSIGNED = re.compile(r"\$([A-Za-z_]\w*)\s*(?:,\s*\$([A-Za-z_]\w*)\s*)?:=")
+_EXTERNAL_URL = re.compile(r"\bexternalURL\b")
 #: Prometheus also has $externalURL; Loki 3.7 checks templates without it, and refuses the whole file.
 _VARIABLES = ("labels", "externalLabels", "value")
 
 
 def check(project: Project) -> Iterator[Problem]:
     """`$externalURL`, `$route`, or `$labels.route` where the expression groups it away."""
-    for rule in project.alerts:
+    for rule in project.prometheus_rules:
+        for text in _templates(rule) if rule.alert else ():
+            yield from _in_prometheus(text)
+    for rule in project.rules:
+        if not rule.alert:
+            continue
         left = None
         if rule.query and rule.query.expression:
             own = {key.text for key, _value in rule.fields.mapping("labels").pairs}
@@ -42,6 +48,23 @@ def _templates(rule: Rule) -> Iterator[Snippet]:
         for _name, node in rule.fields.mapping(key).pairs:
             if isinstance(node, yaml.ScalarNode):
                 yield scalar(rule.fields.source, node)
+
+
+def _in_prometheus(text: Snippet) -> Iterator[Problem]:
+    assigned = {name for names in _ASSIGNED.findall(text.text) for name in names}
+    for action in _ACTION.finditer(text.text):
+        code = _RAW_STRING.sub(lambda match: " " * len(match.group()), action.group())
+        for match in _EXTERNAL_URL.finditer(code):
+            start, end = action.start() + match.start(), action.start() + match.end()
+            hint = "{{ $externalLabels.grafana_url }} is the address of Grafana"
+            yield Problem.at(text, ID, "is Prometheus's own address here", hint, start=start, end=end)
+        for match in _VARIABLE.finditer(code):
+            name, _label = match.groups()
+            if name not in (*_VARIABLES, "externalURL") and name not in assigned:
+                start, end = action.start() + match.start(), action.start() + match.end()
+                yield Problem.at(
+                    text, ID, "Prometheus knows no such variable", "known: $labels, $value", start=start, end=end
+                )
 
 
 def _in_text(text: Snippet, left: set[str] | None) -> Iterator[Problem]:

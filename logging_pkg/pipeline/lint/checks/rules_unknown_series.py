@@ -1,6 +1,7 @@
-"""rules/unknown-series: recorded series that alerts, their runbooks and dashboards name are recorded.
+"""rules/unknown-series: recorded series that rules, runbooks and dashboards name are recorded.
 
-In: annotations of alerts, runbooks, dashboards. Out: a problem for a name no rule records. Never: parses PromQL.
+In: PromQL of Prometheus's rules, annotations of alerts, runbooks, dashboards. Out: a problem for a name
+no rule records. Never: parses PromQL.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 import yaml
 
 from logging_pkg.pipeline.lint.problem import Problem, nearest
-from logging_pkg.pipeline.lint.project import Mapping, Project
+from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.lint.source import Snippet, scalar
+from logging_pkg.pipeline.lint.yaml_file import Mapping
 
 ID = "rules/unknown-series"
 
@@ -20,8 +22,8 @@ _SERIES = re.compile(r"(?<![\w:/])[a-z][a-z0-9_]*:[a-z][a-z0-9_]*:[a-z][a-z0-9_]
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """A series name without its recording rule: the link or panel would be empty."""
-    recorded = {rule.record.text for rule in project.rules if rule.record}
+    """A series name without its recording rule: the link or panel would be empty, the alert never fire."""
+    recorded = {rule.record.text for rule in project.all_rules if rule.record}
     for text in _texts(project):
         for match in _SERIES.finditer(text.text):
             if match.group() not in recorded:
@@ -31,6 +33,7 @@ def check(project: Project) -> Iterator[Problem]:
 
 
 def _texts(project: Project) -> Iterator[Snippet]:
+    yield from (rule.expr for rule in project.prometheus_rules if rule.expr)
     for rule in project.alerts:
         for _key, node in rule.fields.mapping("annotations").pairs:
             if isinstance(node, yaml.ScalarNode):

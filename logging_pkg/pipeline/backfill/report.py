@@ -1,0 +1,111 @@
+"""What a backfill did, for people and for programs.
+
+In: results, the task. Out: lines of text, or a JSON document. Never: I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from logging_pkg.pipeline.backfill.prometheus import Limits
+from logging_pkg.pipeline.backfill.run import Result, Task
+
+_NUMBERS = ("expected", "present", "differing", "missing", "written", "in_blocks", "too_old", "unconfirmed")
+
+
+def document(results: Sequence[Result], task: Task, seconds: float) -> dict[str, Any]:
+    """The results as JSON."""
+    return {
+        "from": moment(task.start_ns),
+        "to": moment(task.end_ns),
+        "dry_run": task.is_dry,
+        "seconds": round(seconds, 3),
+        "totals": {name: _sum(results, name) for name in _NUMBERS},
+        "rules": [
+            {
+                "record": result.rule.record,
+                "group": result.group.name,
+                "file": result.group.file,
+                "phase_ms": result.phase.ns / 1e6,
+                "phase_source": result.phase.source,
+                "evaluations": result.evaluations,
+                **{name: getattr(result, name) for name in _NUMBERS},
+            }
+            for result in results
+        ],
+    }
+
+
+def lines(results: Sequence[Result], task: Task, limits: Limits, seconds: float) -> list[str]:
+    """The results as text: a line per rule that lacked something, remarks, and the sum."""
+    lacking = [result for result in results if result.missing]
+    width = max((len(result.rule.record) for result in lacking), default=0)
+    text = [f" {result.rule.record:{width}}  {_filled(result, task)}" for result in lacking]
+    text += _remarks(results, task, limits)
+    written = _sum(results, "written") + _sum(results, "in_blocks")
+    did = "nothing written (dry run)" if task.is_dry else f"{written:,} written"
+    text.append(
+        f" {moment(task.start_ns)} to {moment(task.end_ns)}: {len(results)} rules, "
+        f"{_sum(results, 'expected'):,} samples expected, {_sum(results, 'present'):,} there, "
+        f"{_sum(results, 'missing'):,} missing, {did}   in {seconds:.1f} s"
+    )
+    return text
+
+
+def is_filled(results: Sequence[Result], task: Task) -> bool:
+    """Whether nothing is missing any more."""
+    if task.is_dry:
+        return not _sum(results, "missing")
+    return not (_sum(results, "too_old") or _sum(results, "unconfirmed"))
+
+
+def moment(time_ns: int) -> str:
+    """A time as RFC 3339, UTC, whole seconds."""
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _filled(result: Result, task: Task) -> str:
+    parts = [f"{result.missing:,} of {result.expected:,} missing"]
+    if not task.is_dry:
+        parts.append(f"{result.written:,} written")
+    if result.in_blocks:
+        parts.append(f"{result.in_blocks:,} in blocks")
+    if result.too_old:
+        parts.append(f"{result.too_old:,} too old")
+    if result.unconfirmed:
+        parts.append(f"{result.unconfirmed:,} not found after writing")
+    return ", ".join(parts)
+
+
+def _remarks(results: Sequence[Result], task: Task, limits: Limits) -> list[str]:
+    remarks = []
+    if too_old := _sum(results, "too_old"):
+        remarks.append(
+            f" ! {too_old:,} samples are from before {moment(limits.oldest_ms * 1_000_000)}, which Prometheus does not "
+            f"take (out_of_order_time_window: {limits.window}). Run again with --blocks and Prometheus's data directory"
+        )
+    if _sum(results, "in_blocks"):
+        remarks.append(
+            f" ! blocks are in {task.blocks}. In Prometheus's data directory they are taken up within two minutes; "
+            "a block holds no stale markers"
+        )
+    if unconfirmed := _sum(results, "unconfirmed"):
+        remarks.append(f" ! {unconfirmed:,} samples were written and are not found afterwards; see Prometheus's log")
+    if differing := _sum(results, "differing"):
+        remarks.append(
+            f" ! {differing:,} samples that are there differ from what the logs say now (lines that came late, or are "
+            "deleted); they are left as they are"
+        )
+    if guessed := sorted({result.group.name for result in results if result.phase.source != "samples"}):
+        how = "from the hash of the rule file's path" if results[0].phase.source == "hash" else "assumed to be 0"
+        remarks.append(
+            f" ! no samples within an hour tell when these groups are evaluated; taken {how}: {', '.join(guessed[:5])}"
+            + (f" and {len(guessed) - 5} more" if len(guessed) > 5 else "")
+        )
+    return remarks
+
+
+def _sum(results: Sequence[Result], name: str) -> int:
+    return sum(getattr(result, name) for result in results)

@@ -1,0 +1,85 @@
+"""Two pipelines that are given the same lines: in one, the ruler is killed for a while.
+
+In: a rule directory, how long things last. Out: two stacks and the times between which they are to be compared. Never: a
+line that only one of them has.
+
+All lines are stored before anything is compared, those of the coming minutes too: so what a ruler says depends on
+when it looks, and on nothing that a busy machine may delay.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from logging_pkg.loki_client import LokiClient
+from logging_pkg.stack import Stack
+from tests.pipeline.events import REGISTRY, line, push
+from tests.pipeline.test_recording_rules import some_value
+
+SERVICE = "two-rulers"
+S = 1_000_000_000
+#: Lines may be of the next hour. Relative, so that both rulers evaluate at the same moments, wherever their directories are.
+LOKI_CHANGES = {
+    "limits_config": {"creation_grace_period": "1h"},
+    "ruler": {"rule_path": "rules-temp", "poll_interval": "1s"},
+}
+
+
+@dataclass(frozen=True)
+class TwoRulers:
+    """`whole` was never disturbed; `broken` was killed within [start_ns, end_ns]."""
+
+    whole: Stack
+    broken: Stack
+    start_ns: int
+    end_ns: int
+
+
+@contextmanager
+def two_rulers(rules: Path, before_s: float, killed_s: float, after_s: float) -> Iterator[TwoRulers]:
+    """Run both, kill one's Loki (and its ruler with it), start it again; both run on while the block lasts."""
+    servers = ("loki", "prometheus")
+    with (
+        Stack(servers, rules_directory=rules, loki_changes=LOKI_CHANGES) as whole,
+        Stack(servers, rules_directory=rules, loki_changes=LOKI_CHANGES) as broken,
+    ):
+        lines = list(traffic(time.time_ns(), before_s + killed_s + after_s))
+        for stack in (whole, broken):
+            with LokiClient(stack.loki_url) as client:
+                push(client, lines)
+        time.sleep(before_s / 2)
+        start_ns = time.time_ns()
+        time.sleep(before_s / 2)
+        broken.kill("loki")
+        time.sleep(killed_s)
+        broken.start("loki")
+        time.sleep(after_s)
+        end_ns = time.time_ns()
+        time.sleep(3)  # a recorded sample is sent within a second
+        yield TwoRulers(whole, broken, start_ns, end_ns)
+
+
+def traffic(now_ns: int, lasts_s: float) -> Iterator[dict[str, Any]]:
+    """Lines of every event with a metric, every dimension at random, from before now until the end.
+
+    Every event pauses now and then, each at times of its own, so that series end and come again.
+    """
+    chosen = random.Random(7)
+    for event, schema in REGISTRY.events.items():
+        fields = {name for metric in schema.metrics for name in (*metric.by, metric.field, metric.weight) if name}
+        if not schema.metrics:
+            continue
+        at_s = -lasts_s / 2
+        pause_s = lasts_s / 6
+        while at_s < lasts_s:
+            values = {name: some_value(REGISTRY.field(event, name), name, chosen) for name in fields}
+            yield line(event, SERVICE, now_ns + int(at_s * 1e6) * 1000, **values)
+            at_s += chosen.expovariate(150 / lasts_s)
+            if chosen.random() < 0.03:
+                at_s += chosen.uniform(0, pause_s)
