@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -66,8 +67,7 @@ class Prometheus:
 
     def limits(self) -> Limits:
         """How old a sample may be: the window before the newest sample of all series (tsdb/head_append.go)."""
-        text = self._status("config").get("yaml", "")
-        storage = (yaml.safe_load(text) or {}).get("storage") or {}
+        storage = self._configuration().get("storage") or {}
         window = str((storage.get("tsdb") or {}).get("out_of_order_time_window") or "0s")
         newest_ms = int(self._status("tsdb").get("headStats", {}).get("maxTime", 0))
         try:
@@ -82,11 +82,13 @@ class Prometheus:
         body = snappy.encode(wire.read_request(name, start_ms, end_ms))
         answer = self._ask("POST", "/api/v1/read", body, {"X-Prometheus-Remote-Read-Version": "0.1.0"})
         try:
-            return wire.read_response(snappy.decode(answer.content))
+            found = wire.read_response(snappy.decode(answer.content))
         except ValueError as error:
             raise PrometheusUnreachableError(
                 f"{self.url}/api/v1/read: {error}; expected the remote read of a Prometheus at this address"
             ) from None
+        # Remote read answers with the external labels, which are not stored (storage/remote/read_handler.go).
+        return {tuple(label for label in labels if label not in self._external): found[labels] for labels in found}
 
     def write(self, series: Mapping[LabelSet, Points]) -> None:
         """Store samples. Ones that are there with the same value are no error; others at their times are."""
@@ -100,6 +102,14 @@ class Prometheus:
                         f"{self.url} does not take samples; start Prometheus with --web.enable-remote-write-receiver"
                     ) from None
                 raise
+
+    @cached_property
+    def _external(self) -> frozenset[tuple[str, str]]:
+        labels = (self._configuration().get("global") or {}).get("external_labels") or {}
+        return frozenset((str(name), str(value)) for name, value in labels.items())
+
+    def _configuration(self) -> dict[str, Any]:
+        return yaml.safe_load(self._status("config").get("yaml", "")) or {}
 
     def _status(self, what: str) -> dict[str, Any]:
         answer = self._ask("GET", f"/api/v1/status/{what}")
