@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "logging_pkg.django",
+    "logging_pkg.console",
     "calendar_sync",
 ]
 MIDDLEWARE = [
@@ -211,7 +212,8 @@ LOGPIPE = {
     "GOOGLE_QUOTA_PER_USER_MINUTE": GOOGLE_QUOTA_PER_USER_MINUTE or 600,
     "GOOGLE_QUOTA_PER_DAY": GOOGLE_QUOTA_PER_DAY or 1_000_000,
     "USER_ACTIONS": ("signed_in", "dashboard_viewed", "account_viewed", "sync_requested", "calendar_toggled"),
-    "EXCLUDED_PATHS": (f"/{STATIC_URL}*",),
+    # Who looks at the numbers is not in them.
+    "EXCLUDED_PATHS": (f"/{STATIC_URL}*", "/console/*"),
     "PATH_PARAMETERS": ("account_id", "calendar_id"),
     "PROJECT_ROOTS": (BASE_DIR / "calendar_sync",),
     "PROPAGATE_TO_HOSTS": (_api.netloc,) if _api.hostname in {"127.0.0.1", "localhost", "::1"} else (),

@@ -26,7 +26,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/<int:account_id>/sync", pages.sync_account, name="sync_account"),
     path("accounts/<int:account_id>/toggle", pages.toggle_all_calendars, name="toggle_all_calendars"),
     path("calendars/<int:calendar_id>/toggle", pages.toggle_calendar, name="toggle_calendar"),
+    path("console/", include("logging_pkg.console.urls")),
 ]
+# Their pages tell the correlation ID, and lead staff to its waterfall.
+handler404 = "logging_pkg.console.errors.page_not_found"
+handler500 = "logging_pkg.console.errors.server_error"
 if settings.DEMO_PAGES:
     urlpatterns += [
         path("reports/", reports.index, name="reports"),

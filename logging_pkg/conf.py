@@ -130,6 +130,19 @@ class Settings:
     google_quota_per_day: int = 1_000_000
     """Quota units a Pacific day of that project."""
 
+    loki_url: str = "http://127.0.0.1:3100"
+    """Loki's address, for what reads from it (the console)."""
+    loki_tenant: str = ""
+    """X-Scope-OrgID of that Loki; empty where it has no tenants."""
+    prometheus_url: str = "http://127.0.0.1:9090"
+    """Address of the Prometheus that has the recorded series; empty where there is none."""
+    alertmanager_url: str = "http://127.0.0.1:9093"
+    """Address of the Alertmanager; empty where there is none."""
+    explore_url: str = ""
+    """Grafana's address, for links to Explore; empty where there is none."""
+    metrics_token_file: Path | None = None
+    """File with the bearer token that the console's metrics endpoint takes; None lets in staff only."""
+
     identity_key: bytes = field(default=b"", repr=False)
     """Content of user_id_key_file; filled in by `checked`."""
     slow_query_nanoseconds: float = field(init=False, repr=False)
@@ -241,6 +254,8 @@ class Settings:
                 f"user_actions has {len(self.user_actions)} names, expected at most {MAX_USER_ACTIONS}"
             )
         _check_networks(self.trusted_correlation_sources)
+        for name in ("loki_url", "prometheus_url", "alertmanager_url", "explore_url"):
+            _check_address(name, getattr(self, name))
         if self.user_id_key_file is None:
             return self
         try:
@@ -270,6 +285,20 @@ def _check_networks(sources: tuple[str, ...]) -> None:
                 raise ConfigurationError(
                     f'trusted_correlation_sources has {source!r}, expected a network such as "10.0.0.0/8", or "*"'
                 ) from error
+
+
+def _check_address(name: str, url: str) -> None:
+    from urllib.parse import urlsplit
+
+    if not url and name != "loki_url":
+        return
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return
+    except ValueError:
+        pass
+    raise ConfigurationError(f"{name} is {url!r}, expected scheme, host and port: http://127.0.0.1:3100")
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:

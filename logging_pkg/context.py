@@ -196,6 +196,31 @@ def active(span: Span) -> Iterator[Span]:
         activate(previous)
 
 
+_unobserved: contextvars.ContextVar[bool] = contextvars.ContextVar("logging_pkg_unobserved", default=False)
+
+
+def is_unobserved() -> bool:
+    """Whether what runs now is left out of the log on purpose."""
+    return _unobserved.get()
+
+
+def set_unobserved(value: bool) -> bool:
+    """Say whether what follows is left out; returns what was. Undo with `set_unobserved(previous)`, as `activate`."""
+    previous = _unobserved.get()
+    _unobserved.set(value)
+    return previous
+
+
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Leave the queries and outgoing requests of a `with` block out of the log: those of who watches."""
+    previous = set_unobserved(True)
+    try:
+        yield
+    finally:
+        set_unobserved(previous)
+
+
 @contextmanager
 def new_correlation() -> Iterator[str]:
     """Start a cause of its own: each pass of a worker loop, each message of a queue. Yields the correlation ID."""

@@ -101,7 +101,7 @@ def test_a_mapping_reads_upper_case_keys_and_the_environment_wins(monkeypatch: p
     ("mapping", "expected"),
     [
         ({"SERVICE_NAM": "x"}, 'unknown key "SERVICE_NAM" (did you mean "SERVICE_NAME"?)'),
-        ({"QQQ": 1}, 'unknown key "QQQ"; known: APDEX_THRESHOLD_MS'),
+        ({"QQQ": 1}, 'unknown key "QQQ"; known: ALERTMANAGER_URL'),
         ({"IDENTITY_KEY": b"x"}, 'unknown key "IDENTITY_KEY"'),
         ({"STRICT": "yes"}, "LOGPIPE['STRICT'] is 'yes', expected bool"),
         ({"FILE_MAX_BYTES": True}, "LOGPIPE['FILE_MAX_BYTES'] is True, expected int"),

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from calendar_sync.demo.programs import ACCOUNTS, PASSWORD, Programs
+from calendar_sync.demo.programs import ACCOUNTS, PASSWORD, STAFF, Programs
 from calendar_sync.demo.report import EXPECTED_ALERTS, Reader, print_report
 from calendar_sync.demo.traffic import Scenario
 from calendar_sync.fake_google.seed import demo_accounts
@@ -122,6 +122,7 @@ def _up(stack: Stack, programs: Programs, receiver: WebhookReceiver, started_ns:
     del receiver, started_ns
     names = ", ".join(account.email.split("@")[0] for account in demo_accounts(ACCOUNTS))
     console.print(f"   calendar_sync   {programs.web_url}   users {names}; password {PASSWORD}")
+    console.print(f"   console         {programs.web_url}/console/   user {STAFF}; password {PASSWORD}")
     for name in stack.servers:
         console.print(f"   {name:15} {stack.url(name)}")
     console.print(f"   logs            {programs.logs}")
@@ -155,7 +156,7 @@ def _guarded(run: object) -> int:
             for name in stack.servers:
                 binary = stack.binaries[name]
                 console.print(f" ✓ {name:13} {binary.version:10.10} {binary.origin:18} {stack.url(name)}")
-            programs = Programs(DIRECTORY, stack.loki_url)
+            programs = Programs(DIRECTORY, stack.loki_url, _console_addresses(stack))
             try:
                 programs.start()
                 console.print(f" ✓ calendar_sync on {programs.web_url}, fake Google Calendar on {programs.google_url}")
@@ -168,6 +169,12 @@ def _guarded(run: object) -> int:
     except KeyboardInterrupt:
         console.print("stopped")
         return 130
+
+
+def _console_addresses(stack: Stack) -> dict[str, str]:
+    """Where the console finds the servers of this run."""
+    variables = {"prometheus": "PROMETHEUS_URL", "alertmanager": "ALERTMANAGER_URL", "grafana": "EXPLORE_URL"}
+    return {f"LOGPIPE_{key}": stack.url(name) for name, key in variables.items() if name in stack.servers}
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

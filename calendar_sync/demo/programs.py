@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from urllib.error import URLError
@@ -23,6 +23,8 @@ from logging_pkg.stack.process import Child
 
 ACCOUNTS = 3
 PASSWORD = "demo-password"
+#: Who may look into the console.
+STAFF = "operator"
 PROJECT = "calendar-sync-demo"
 #: Requests a minute the fake Google allows the project, and the workers are told of.
 PROJECT_QUOTA = 600
@@ -36,10 +38,11 @@ class Programs:
 
     Args:
         directory: of this run; logs, database and each program's output go below it.
-        loki_url: where the shipper sends.
+        loki_url: where the shipper sends, and the console reads.
+        addresses: of what else the console reads, as environment variables.
     """
 
-    def __init__(self, directory: Path, loki_url: str) -> None:
+    def __init__(self, directory: Path, loki_url: str, addresses: Mapping[str, str] | None = None) -> None:
         self.directory = directory
         self.logs = directory / "logs"
         self._loki_url = loki_url
@@ -64,6 +67,7 @@ class Programs:
             "LOGPIPE_RELEASE": version("logging-pkg"),
             "LOGPIPE_LOKI_URL": loki_url,
             "PYTHONUNBUFFERED": "1",
+            **(addresses or {}),
             "SECRET_KEY": secrets.token_urlsafe(48),
             "TOKEN_ENCRYPTION_KEYS": secrets.token_urlsafe(48),
         }
@@ -86,7 +90,11 @@ class Programs:
             [sys.executable, "-m", "calendar_sync.fake_google", *fake_google.split(), "--latency-ms", "15"],
         )
         self._await("fake-google", lambda: bool(self.google.state()))
-        for command in (["migrate", "--verbosity", "0"], ["seed_demo", "--accounts", str(ACCOUNTS)], ["warm_caches"]):
+        for command in (
+            ["migrate", "--verbosity", "0"],
+            ["seed_demo", "--accounts", str(ACCOUNTS), "--staff", STAFF],
+            ["warm_caches"],
+        ):
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         bind = self.web_url.removeprefix("http://")

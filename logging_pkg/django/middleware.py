@@ -22,7 +22,7 @@ from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
 from logging_pkg.conf import Settings
-from logging_pkg.context import REQUEST_ATTRIBUTE, activate, carry_context, current_span
+from logging_pkg.context import REQUEST_ATTRIBUTE, activate, carry_context, current_span, set_unobserved
 from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
@@ -74,8 +74,7 @@ class ObservabilityMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Serve a request, watched unless its path is excluded."""
         if request.path in self._excluded or request.path.startswith(self._excluded_prefixes or ("\0",)):
-            answer: HttpResponseBase | Awaitable[HttpResponseBase] = self.get_response(request)
-            return answer
+            return self._serve_unobserved_async(request) if self._is_async else self._serve_unobserved(request)
         if self._is_async:
             return self._serve_async(request)
         watch = _watch(request)
@@ -89,6 +88,23 @@ class ObservabilityMiddleware:
         finally:
             activate(previous)
         return _respond(watch, request, response)
+
+    def _serve_unobserved(self, request: HttpRequest) -> HttpResponseBase:
+        """Nor are its queries anybody's whose unit has been lost."""
+        previous = set_unobserved(True)
+        try:
+            response: HttpResponseBase = self.get_response(request)
+        finally:
+            set_unobserved(previous)
+        return response
+
+    async def _serve_unobserved_async(self, request: HttpRequest) -> HttpResponseBase:
+        previous = set_unobserved(True)
+        try:
+            response: HttpResponseBase = await self.get_response(request)
+        finally:
+            set_unobserved(previous)
+        return response
 
     async def _serve_async(self, request: HttpRequest) -> HttpResponseBase:
         watch = _watch(request)
@@ -313,12 +329,16 @@ def _path_of(request: HttpRequest) -> str | None:
     return _ID_PARAMETER.sub("{id}", fill_path(_named_template(match.route), match.kwargs, allowed))
 
 
-def _user_id(request: HttpRequest) -> str | None:
-    """The signed-in user's ID if somebody has already looked the user up; asking would cost queries and set Vary."""
+def known_user(request: HttpRequest) -> Any:
+    """The request's user if somebody has looked the user up already, else None: asking costs queries and sets Vary."""
     known = request.__dict__
     user = known.get("_cached_user") or known.get("_acached_user") or known.get("user")
     if isinstance(user, LazyObject):
         # Past LazyObject's own look-up of attributes, which would ask for the user.
         user = object.__getattribute__(user, "_wrapped")
-    key = getattr(user, "pk", None) if user is not empty else None
+    return None if user is empty else user
+
+
+def _user_id(request: HttpRequest) -> str | None:
+    key = getattr(known_user(request), "pk", None)
     return None if key is None else user_id_of(key)

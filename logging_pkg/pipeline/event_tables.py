@@ -6,7 +6,7 @@ In: a Table, a time range, a LokiClient. Out: LogQL, TableRows. Never: a table's
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -226,10 +226,18 @@ def loki_rows(
     Raises:
         LokiError: Loki could not be asked.
     """
-    found: dict[tuple[str, ...], dict[str, float]] = {}
+    vectors = []
     for column in table.columns:
         answer = client.query(column_query(table, column, window_s, scope), end_ns)
         assert isinstance(answer, Vector)
+        vectors.append(answer)
+    return rows_from(table, vectors, limit)
+
+
+def rows_from(table: Table, answers: Sequence[Vector], limit: int | None = None) -> list[TableRow]:
+    """A table's rows, from the answers to its columns' queries, in their order."""
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    for column, answer in zip(table.columns, answers, strict=True):
         for sample in answer.samples:
             key = tuple(sample.labels.get(_safe(name), "") for name in table.by)
             found.setdefault(key, {})[column.title] = sample.value

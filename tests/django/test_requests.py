@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.template.response import TemplateResponse
 from django.test import AsyncClient, Client, RequestFactory
 
+from logging_pkg.context import is_unobserved
 from logging_pkg.django.middleware import ObservabilityMiddleware, route_of
 from logging_pkg.instrumentation.request.watchdog import in_flight
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
@@ -183,6 +184,16 @@ def test_excluded_paths_are_served_and_not_watched() -> None:
         assert "X-Correlation-ID" not in client.get("/up/").headers
         client.get("/status/500/")
         client.get("/")
+    assert [event["route"] for event in events.named(REQUEST)] == ["/"]
+
+
+async def test_excluded_paths_are_served_by_async_servers_too() -> None:
+    """The same without a thread hop; and what follows is observed again."""
+    with capture_events(excluded_paths=("/up/",)) as events:
+        client = AsyncClient()
+        assert "X-Correlation-ID" not in (await client.get("/up/")).headers
+        assert is_unobserved() is False
+        await client.get("/")
     assert [event["route"] for event in events.named(REQUEST)] == ["/"]
 
 

@@ -75,7 +75,7 @@ class Truth:
 
     def samples(self, record: str, service: str) -> dict[tuple[tuple[str, ...], int], float]:
         """Every sample of a service by dimensions (in the order of their names) and time, ms; no stale markers."""
-        found = {}
+        found: dict[tuple[tuple[str, ...], int], float] = {}
         for labels, points in self.prometheus.read(record, 0, time.time_ns() // 1_000_000).items():
             named = dict(labels)
             if named.pop("service_name") != service:

@@ -40,6 +40,10 @@ def test_the_wheel_holds_every_schema_and_the_type_marker(wheel: Path) -> None:
     assert len(schemas) > 10
     assert schemas <= names
     assert "logging_pkg/py.typed" in names
+    console = ROOT / "logging_pkg" / "console"
+    files = [path for kind in ("static", "templates") for path in (console / kind).rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert {str(path.relative_to(ROOT)) for path in files} <= names
     assert not any(name.startswith(("calendar_sync", "tests")) for name in names)
 
 

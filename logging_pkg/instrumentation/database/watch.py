@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 
 from logging_pkg import conf
 from logging_pkg import context as _context
-from logging_pkg.context import current_span
+from logging_pkg.context import current_span, is_unobserved
 from logging_pkg.instrumentation.database.caller import project_caller
 from logging_pkg.instrumentation.database.sql import fingerprint, known_shapes, operation_of, shape_of, text_of
 from logging_pkg.instrumentation.database.transactions import WATCH_ATTRIBUTE, watch_transactions
@@ -84,9 +84,10 @@ def _watcher(connection: Any) -> _Watch:
                     span = _current_unit()
                     totals: Totals | None = None if span is None else span.totals
                     if totals is None:
-                        unattributed.add_query()
-                        if nanoseconds > conf.settings().slow_query_nanoseconds:
-                            _found_slow(connection, sql, params, many, context, nanoseconds, None)
+                        if not is_unobserved():
+                            unattributed.add_query()
+                            if nanoseconds > conf.settings().slow_query_nanoseconds:
+                                _found_slow(connection, sql, params, many, context, nanoseconds, None)
                     else:
                         totals.add_query(alias, vendor, shape, nanoseconds)
                         if nanoseconds > totals.slow_query_nanoseconds:

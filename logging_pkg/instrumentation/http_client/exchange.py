@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from logging_pkg.context import activate, active, start_span
+from logging_pkg.context import activate, active, is_unobserved, start_span
 from logging_pkg.events.stacks import error_type_of
 from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
@@ -38,7 +38,7 @@ def begin(
     headers: Iterable[str],
     size_bytes: int | None,
 ) -> Exchange | None:
-    """Begin an exchange, or leave one out: a push of log lines, of which to tell would be one more line to push.
+    """Begin an exchange, or leave one out: of who is not observed, or a push of log lines (one more line).
 
     Args:
         library: what makes it.
@@ -47,6 +47,8 @@ def begin(
         headers: names of the caller's.
         size_bytes: of the request body, None where it is not known.
     """
+    if is_unobserved():
+        return None
     try:
         parts = urlsplit(url if isinstance(url, str) else str(url, "latin-1"))
         scheme, host, port = parts.scheme, parts.hostname, parts.port

@@ -60,6 +60,18 @@ def test_seeding_again_changes_nothing(google):
 
 
 @pytest.mark.django_db
+def test_seeding_makes_staff_for_the_console(client, google):
+    """A user without an account who may look into it, and one who may not."""
+    run("seed_demo", "--accounts", "1", "--staff", "operator")
+
+    assert client.login(username="operator", password="demo-password")
+    assert client.get("/console/alerts/").status_code == 200
+    assert not GoogleAccount.objects.filter(user__username="operator").exists()
+    client.login(username="anna", password="demo-password")
+    assert client.get("/console/alerts/").status_code == 403
+
+
+@pytest.mark.django_db
 def test_seeding_for_the_real_google_is_refused(settings):
     """The error says which setting to change, and no row is made."""
     settings.GOOGLE_CALENDAR_API_ROOT = "https://www.googleapis.com/"

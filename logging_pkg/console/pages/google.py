@@ -1,0 +1,122 @@
+"""The Google Calendar API: time, errors and quota.
+
+In: a Desk. Out: Sections. Never: a guess at a limit; events carry it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from logging_pkg.console.desk import Desk
+from logging_pkg.console.lists import EventList, table_panel
+from logging_pkg.console.pages.queries_of import count, lines, over_time, series
+from logging_pkg.console.panels import Chart, Section, Tile, counted, first
+from logging_pkg.loki_client import Vector
+from logging_pkg.pipeline.event_tables import FAILED_API_CALLS, GOOGLE_API
+
+_CALL = "google_api.call_finished"
+
+
+def google(desk: Desk) -> Sequence[Section]:
+    """Quota first: what is used up stops every sync."""
+    chosen = desk.selection
+    minute_limit = desk.logql(over_time(chosen, "max_over_time", _CALL, "quota_minute_limit"))
+    day_limit = desk.logql(over_time(chosen, "max_over_time", _CALL, "quota_day_limit"))
+    quota, day = "project:google_api_quota:sum_1m", "project_quota_day:google_api_quota_day:sum_25h"
+    return (
+        Section(
+            (
+                Tile(
+                    "Attempts",
+                    (desk.logql(count(chosen, _CALL)),),
+                    note="each HTTP request to Google is one",
+                    read=counted,
+                ),
+                Tile(
+                    "Quota, busiest minute",
+                    (desk.promql(f"max(max_over_time({quota}{chosen.braces}[{chosen.window_s}s]))"), minute_limit),
+                    note="of the project's limit",
+                    unit="ratio",
+                    limit=0.8,
+                    target="at most 80 %",
+                    read=_share,
+                ),
+                Tile(
+                    "Quota, today",
+                    (desk.promql(f"max(last_over_time({day}{chosen.braces}[10m]))"), day_limit),
+                    note="of the day's limit; a Pacific day",
+                    unit="ratio",
+                    limit=0.8,
+                    target="at most 80 %",
+                    read=_share,
+                ),
+                Tile(
+                    "Told to slow down",
+                    (desk.logql(over_time(chosen, "sum_over_time", _CALL, "is_rate_limited")),),
+                    note="answers 403 and 429 of a limit",
+                    limit=0,
+                    target="none",
+                ),
+                Tile(
+                    "p95 of an attempt",
+                    (desk.logql(over_time(chosen, "0.95", _CALL, "duration_ms")),),
+                    unit="ms",
+                ),
+            ),
+            "tiles",
+            f"The last {chosen.range}",
+        ),
+        Section(
+            (
+                Chart(
+                    "Quota units in a minute",
+                    (desk.series(series(chosen, quota, "project")),),
+                    names=("project",),
+                    window_s=chosen.window_s,
+                ),
+                Chart(
+                    "p95 of an attempt",
+                    (desk.series(series(chosen, "operation:google_api_duration_ms:p95_5m", "operation")),),
+                    unit="ms",
+                    names=("operation",),
+                    window_s=chosen.window_s,
+                ),
+                Chart(
+                    "Attempts per second by status",
+                    (
+                        desk.series(
+                            series(chosen, "operation_status_class:google_api_calls:rate_5m", "status_class", "sum")
+                        ),
+                    ),
+                    unit="/s",
+                    names=("status_class",),
+                    window_s=chosen.window_s,
+                ),
+                Chart(
+                    "Share of failed attempts",
+                    (desk.series(series(chosen, "operation:google_api_error_ratio:avg_5m", "operation")),),
+                    unit="ratio",
+                    names=("operation",),
+                    window_s=chosen.window_s,
+                ),
+            ),
+            "charts",
+        ),
+        Section((table_panel(desk, GOOGLE_API, "A row leads to its attempts."),)),
+        Section((table_panel(desk, FAILED_API_CALLS, empty="no attempt has failed"),)),
+        Section(
+            (
+                EventList(
+                    "Failed attempts, newest",
+                    (desk.lines(lines(chosen, _CALL, 'is_error="1"'), 10),),
+                    empty="no attempt has failed",
+                ),
+            ),
+            "lists",
+        ),
+    )
+
+
+def _share(used: Vector, limit: Vector) -> float | None:
+    units, most = first(used), first(limit)
+    return None if units is None or not most else units / most
