@@ -28,7 +28,7 @@ over which window: `rate_5m` per second, `sum_5m`, `avg_5m`, `p50_5m`, `p95_5m`,
 
 The console's endpoint gives the recorded series under these very names ([CONSOLE.md](CONSOLE.md)). *In /metrics* is the
 name that Prometheus's conventions give the metric itself, for an exporter of your own: base units (seconds, bytes,
-ratio) as suffix, `_total` on counters; a histogram has `_bucket`, `_sum` and `_count`; a gauge, here the mean of a field,
+ratio) as suffix, `_total` on counters; a histogram has `_bucket`, `_sum` and `_count`; a gauge, here a mean,
 is a summary with `_sum` and `_count`. Values are multiplied as shown: 0.001 makes seconds of ms.
 
 How to add one: [MONITORING.md](MONITORING.md#a-new-metric). The events behind them: [EVENTS.md](EVENTS.md).
