@@ -54,7 +54,10 @@ def truth(request: pytest.FixtureRequest, stack_binaries: Any, tmp_path_factory:
         assert len(ledger) == request.param
         # The last call has to be older than the rules' offset, and a moment of evaluation behind it.
         time.sleep(max(0.0, called.ended_s + 30 + 16 - time.time()))
-        phases = record(stack, "route:http", "route_method_status_class:http_requests", "project:google_api_quota")
+        lasts_s = math.ceil(time.time() - begin_us / 1e6)
+        phases = record(
+            stack, lasts_s, "route:http", "route_method_status_class:http_requests", "project:google_api_quota"
+        )
         yield Truth(Prometheus(stack.prometheus_url), ledger, called, phases)
 
 
@@ -141,13 +144,13 @@ def require_stored(stack: Stack, count: int) -> None:
     assert [sample.value for sample in answer.samples] == [count]
 
 
-def record(stack: Stack, *prefixes: str) -> dict[str, float]:
-    """Record the series of the last half hour, as the ruler would have done; phases of their groups, us."""
+def record(stack: Stack, lasts_s: int, *prefixes: str) -> dict[str, float]:
+    """Record the series of the last `lasts_s` seconds, as the ruler would have done; phases of their groups, us."""
     servers = ("--loki-url", stack.loki_url, "--prometheus-url", stack.prometheus_url)
     rules = (ROOT / "loki/rules/recording.yaml").read_text().splitlines()
     names = [line.split('"')[1] for line in rules if "- record:" in line]
     chosen = [argument for name in names if name.startswith(prefixes) for argument in ("--rule", name)]
-    told = json.loads(logpipe("backfill", "--json", "--from", f"{LASTS_S + 300}s", *servers, *chosen))
+    told = json.loads(logpipe("backfill", "--json", "--from", f"{lasts_s}s", *servers, *chosen))
     assert told["totals"]["written"] == told["totals"]["expected"] > 0
     return {rule["record"]: rule["phase_ms"] * 1000 for rule in told["rules"]}
 
