@@ -37,8 +37,13 @@ _databases = count(1)
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> Iterator[None]:
-    """Primary keys come again in the next test; what is cached under them must not."""
+    """Primary keys come again in the next test; what is cached under them must not, nor what tests elsewhere left."""
+    _forget()
     yield
+    _forget()
+
+
+def _forget() -> None:
     cache.clear()
     engagement.forget()
 
