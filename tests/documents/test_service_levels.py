@@ -39,7 +39,9 @@ def test_every_promise_is_watched_by_something_that_exists() -> None:
     assert set(re.findall(r"runbooks/(\w+)\.md", " ".join(watched.values()))) <= alerts
     assert set(re.findall(r"objective `(\w+)`", " ".join(watched.values()))) == objectives
     assert set(re.findall(r"`(\w+:\w+:\w+)`", " ".join(watched.values()))) <= recorded
-    assert '"title": "Google quota used per minute"' in (ROOT / "grafana/dashboards/overview.json").read_text()
+    for panel in ("Minute quota used, by project", "Day's quota used"):
+        assert panel in " ".join(watched.values())
+        assert f'"title": "{panel}"' in (ROOT / "grafana/dashboards/google.json").read_text()
 
 
 def test_the_objectives_are_the_promises() -> None:
