@@ -55,10 +55,10 @@ def truth(request: pytest.FixtureRequest, stack_binaries: Any, tmp_path_factory:
         # The last call has to be older than the rules' offset, and a moment of evaluation behind it.
         time.sleep(max(0.0, called.ended_s + 30 + 16 - time.time()))
         lasts_s = math.ceil(time.time() - begin_us / 1e6)
-        phases = record(
+        phases, until_us = record(
             stack, lasts_s, "route:http", "route_method_status_class:http_requests", "project:google_api_quota"
         )
-        yield Truth(Prometheus(stack.prometheus_url), ledger, called, phases)
+        yield Truth(Prometheus(stack.prometheus_url), ledger, called, phases, until_us)
 
 
 class Truth:
@@ -69,12 +69,19 @@ class Truth:
         ledger: of the requests, by their client.
         called: of the API calls, by the server.
         phases_us: by recorded series, when its group is evaluated, us after a multiple of the interval.
+        until_us: the end of what was recorded.
     """
 
     def __init__(
-        self, prometheus: Prometheus, ledger: list[dict[str, Any]], called: Called, phases_us: Mapping[str, float]
+        self,
+        prometheus: Prometheus,
+        ledger: list[dict[str, Any]],
+        called: Called,
+        phases_us: Mapping[str, float],
+        until_us: int,
     ) -> None:
-        self.prometheus, self.ledger, self.called, self.phases_us = prometheus, ledger, called, phases_us
+        self.prometheus, self.ledger, self.called = prometheus, ledger, called
+        self.phases_us, self.until_us = phases_us, until_us
 
     def samples(self, record: str, service: str) -> dict[tuple[tuple[str, ...], int], float]:
         """Every sample of a service by dimensions (in the order of their names) and time, ms; no stale markers."""
@@ -144,15 +151,16 @@ def require_stored(stack: Stack, count: int) -> None:
     assert [sample.value for sample in answer.samples] == [count]
 
 
-def record(stack: Stack, lasts_s: int, *prefixes: str) -> dict[str, float]:
-    """Record the series of the last `lasts_s` seconds, as the ruler would have done; phases of their groups, us."""
+def record(stack: Stack, lasts_s: int, *prefixes: str) -> tuple[dict[str, float], int]:
+    """Record the series of the last `lasts_s` seconds, as the ruler would have done; phases of their groups, and the end, us."""
     servers = ("--loki-url", stack.loki_url, "--prometheus-url", stack.prometheus_url)
     rules = (ROOT / "loki/rules/recording.yaml").read_text().splitlines()
     names = [line.split('"')[1] for line in rules if "- record:" in line]
     chosen = [argument for name in names if name.startswith(prefixes) for argument in ("--rule", name)]
     told = json.loads(logpipe("backfill", "--json", "--from", f"{lasts_s}s", *servers, *chosen))
     assert told["totals"]["written"] == told["totals"]["expected"] > 0
-    return {rule["record"]: rule["phase_ms"] * 1000 for rule in told["rules"]}
+    phases = {rule["record"]: rule["phase_ms"] * 1000 for rule in told["rules"]}
+    return phases, _us(told["to"].removesuffix("Z") + ".000000Z")
 
 
 def own_environ() -> dict[str, str]:
@@ -210,7 +218,7 @@ def moments_of(truth: Truth, record: str) -> list[float]:
     """Every moment at which a rule has to have looked: from the first request on until the last has left its window."""
     phase, interval = truth.phases_us[record], 60_000_000
     first = truth.ledger[0]["finished_us"] + OFFSET_US
-    last = min(truth.ledger[-1]["finished_us"] + OFFSET_US + WINDOW_US, (time.time() - 60) * 1e6)
+    last = min(truth.ledger[-1]["finished_us"] + OFFSET_US + WINDOW_US, truth.until_us)
     begin = math.ceil((first - phase) / interval)
     return [number * interval + phase for number in range(begin, math.floor((last - phase) / interval) + 1)]
 
