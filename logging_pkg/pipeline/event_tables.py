@@ -189,6 +189,8 @@ def column_query(table: Table, column: Column, window_s: int, scope: Scope | Non
         [
             "{" + ", ".join(f"{name}={json.dumps(value)}" for name, value in selector.items()) + "}",
             "| json " + ", ".join(f'{_safe(name)}="{name}"' for name in names),
+            # One line that is no JSON would fail the whole query.
+            *(['| __error__=""'] if not unwrapped else []),
             *(f"| {_safe(name)}={json.dumps(value)}" for name, value in where.items()),
             # A mean's divisor counts lines without the field, too (avg_over_time), so they are left out before.
             *([f'| {_safe(unwrapped)}!="" | unwrap {_safe(unwrapped)} | __error__=""'] if unwrapped else []),

@@ -38,7 +38,7 @@ from calendar_sync.sync import (
 from calendar_sync.sync.channels import watch_account
 from logging_pkg import continued, new_correlation, start_heartbeat
 from logging_pkg.instrumentation.cache_warming import warm_caches
-from logging_pkg.instrumentation.database.size import start_size_samples
+from logging_pkg.instrumentation.database.size import start_size_samples, stop_size_samples
 from logging_pkg.instrumentation.sync import schedule_checked
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ class Command(BaseCommand):
         try:
             passes = _Worker(options["interval"], stop).work(options["passes"])
         finally:
+            stop_size_samples()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         self.stdout.write(f"stopped after {passes} passes")

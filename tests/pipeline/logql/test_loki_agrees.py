@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,5 +92,10 @@ def test_every_query_of_the_project_parses_in_loki(loki_takes) -> None:
     """Rules, their links, documents and dashboards hold queries that Loki takes."""
     queries = Project(PROJECT, load_registry()).queries
     assert len(queries) > 50
-    refused = [query.snippet.text for query in queries if query.error or not loki_takes(query.snippet.text)]
+    refused = [query.snippet.text for query in queries if query.error or not loki_takes(_chosen(query.snippet.text))]
     assert refused == []
+
+
+def _chosen(query: str) -> str:
+    """The query as Grafana sends it, with a range in place of its variables for ranges."""
+    return re.sub(r"\[\$__\w+\]", "[5m]", query)
