@@ -201,7 +201,9 @@ def _worker_is_idle(logs: Path) -> bool:
         beats = [event for event in events if event["event"] == "process.sampled"]
         # Heartbeats, looks at the schedule, use of the cache and the like go on between passes.
         work = [event for event in events if event["event"] in _WORK]
-        if beats and work and beats[-1]["uptime_s"] >= _WORKER_UPTIME_S:
+        if beats and beats[-1]["uptime_s"] >= _WORKER_UPTIME_S:
+            if not work:
+                return True  # pages have synced everything before it was due
             silent_ns = time.time_ns() - parse_timestamp(work[-1]["timestamp"])
             return bool(work[-1]["event"] == "sync.run_finished" and silent_ns > 3_000_000_000)
     return False
