@@ -154,6 +154,7 @@ def test_the_heartbeat_comes_whatever_else_fails(monkeypatch: pytest.MonkeyPatch
 
 def test_collections_are_timed_only_while_it_beats() -> None:
     """The callback is there with the heartbeat, and gone with it."""
+    stop_heartbeat()  # another test's, of an application that was set up
     before = len(gc.callbacks)
     with capture_events(heartbeat_interval_s=0.02) as events:
         start_heartbeat()
