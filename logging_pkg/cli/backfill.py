@@ -16,14 +16,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from logging_pkg.cli.loki import STACK_DIRECTORY, LokiUrl, checked_url, loki_client
+from logging_pkg.cli.loki import LokiUrl, checked_url, loki_client, stack_url
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.exceptions import ConfigurationError, LogpipeError, LokiError, StackError
 from logging_pkg.pipeline.backfill import report, run
 from logging_pkg.pipeline.backfill.prometheus import Prometheus, PrometheusError, PrometheusUnreachableError
-from logging_pkg.pipeline.backfill.rules import duration_ns, longest_reach_ns, recording_groups
-from logging_pkg.pipeline.logql.tokens import LogQLError
-from logging_pkg.stack.state import read_state
+from logging_pkg.pipeline.backfill.rules import longest_reach_ns, recording_groups
+from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
 
 RULES = Path("loki/rules")
 STILL_MISSING, WRONG_INPUT, UNREACHABLE = 1, 2, 3
@@ -141,11 +140,9 @@ def _labels(texts: list[str]) -> dict[str, str]:
 def _prometheus_address(url: str | None) -> str:
     if url is not None:
         return checked_url(url, "Prometheus", 9090)
-    state = read_state(STACK_DIRECTORY)
-    server = state.servers.get("prometheus") if state is not None else None
-    if server is None or server.url is None:
+    if (found := stack_url("prometheus")) is None:
         raise StackError("no Prometheus known: start one with `logpipe stack up`, or give --prometheus-url")
-    return server.url
+    return found
 
 
 def _progress() -> Progress:

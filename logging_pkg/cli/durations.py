@@ -6,7 +6,8 @@ In: text. Out: nanoseconds, the options that take one. Never: a guess at what wa
 from __future__ import annotations
 
 from logging_pkg.cli.usage import wrong_usage
-from logging_pkg.pipeline.logql.tokens import LogQLError, tokenize
+from logging_pkg.pipeline.logql.tokens import LogQLError
+from logging_pkg.pipeline.logql.tokens import duration_ns as logql_duration_ns
 
 SECOND_NS = 1_000_000_000
 
@@ -19,9 +20,8 @@ def duration_ns(text: str, option: str = "--since") -> int:
         option: the option's name, for the message when it is none; the command ends with exit code 2 then.
     """
     try:
-        (token, _end) = tokenize(f"[{text}]")
-        length = int(float(token.value) * SECOND_NS)
-    except (LogQLError, ValueError) as error:
+        length = logql_duration_ns(text)
+    except LogQLError as error:
         raise wrong_usage(f"{option} {text[:40]}: expected a duration such as 30m, 1h or 2d") from error
     if length <= 0:
         raise wrong_usage(f"{option} {text[:40]}: expected a duration above 0, such as 30m, 1h or 2d")

@@ -35,10 +35,10 @@ def loki_client(url: str | None) -> LokiClient:
     return LokiClient(checked_url(url))
 
 
-def stack_url() -> str | None:
-    """The address of the Loki that `logpipe stack` runs in this directory, if it does."""
+def stack_url(name: str = "loki") -> str | None:
+    """The address of a server that `logpipe stack` runs in this directory, if it does."""
     state = read_state(STACK_DIRECTORY)
-    server = state.servers.get("loki") if state is not None else None
+    server = state.servers.get(name) if state is not None else None
     return server.url if server is not None else None
 
 

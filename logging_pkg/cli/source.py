@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from logging_pkg.analysis.tables import Table, TableRow, as_label, table_rows
+from logging_pkg.analysis.tables import Table, TableRow, table_rows
 from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import loki_client
 from logging_pkg.loki_client import LokiClient, Streams
@@ -60,13 +60,11 @@ class Source:
         window_s = window_s or self.window_s
         if self.client is not None:
             return loki_rows(self.client, table, self.end_ns, window_s, scope=scope, limit=limit)
-        wanted = {**scope.labels, **scope.fields}
         start_ns = self.end_ns - window_s * SECOND_NS
         events = (
             event
             for event in self.events
-            if start_ns < parse_timestamp(event["timestamp"]) <= self.end_ns
-            and all(as_label(event.get(name)) == value for name, value in wanted.items())
+            if start_ns < parse_timestamp(event["timestamp"]) <= self.end_ns and scope.fits(event)
         )
         return table_rows(table, events, limit)
 
@@ -77,7 +75,7 @@ class Source:
             answer = self.client.query_range(wanted.logql(), start_ns, self.end_ns, limit=limit, direction="backward")
             assert isinstance(answer, Streams)
             return [orjson.loads(entry.line) for entry in answer.entries]
-        fitting = [event for event in self.events if wanted.fits(event, orjson.dumps(event).decode())]
+        fitting = [event for event in self.events if wanted.finds(event)]
         return sorted(fitting, key=lambda event: parse_timestamp(event["timestamp"]))[-limit:]
 
     def queries(self, table: Table, scope: Scope, window_s: int | None = None) -> dict[str, str]:

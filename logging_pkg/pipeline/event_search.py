@@ -13,6 +13,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
+import orjson
+
 from logging_pkg.analysis.filters import Condition, ConditionError
 from logging_pkg.pipeline.event_tables import Scope
 from logging_pkg.schemas import Registry
@@ -37,13 +39,16 @@ class Search:
 
     def fits(self, event: dict[str, Any], line: str) -> bool:
         """Whether an event, written as `line`, is one of them."""
-        wanted = {**self.scope.labels, **self.scope.fields}
         return (
             (self.events is None or event["event"] in self.events)
-            and all(event.get(name) == value for name, value in wanted.items())
+            and self.scope.fits(event)
             and self.text in line
             and all(condition.fits(event) for condition in self.conditions)
         )
+
+    def finds(self, event: dict[str, Any]) -> bool:
+        """The same of an event whose line is not at hand; it is written anew only where a text is looked for in it."""
+        return self.fits(event, orjson.dumps(event).decode() if self.text else "")
 
     def logql(self) -> str:
         """The same as a log query."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from logging_pkg.analysis.tables import QUANTILES, Column, Table, TableRow, in_order
+from logging_pkg.analysis.tables import QUANTILES, Column, Table, TableRow, as_label, in_order
 from logging_pkg.loki_client import LokiClient, Vector
 
 _SECOND = 1_000_000_000
@@ -129,8 +129,7 @@ RELEASE_ROUTES: Final = Table(
     ("route",),
     (
         _COUNT,
-        Column("p50", "p50", "response_time_ms", "ms"),
-        Column("p95", "p95", "response_time_ms", "ms"),
+        *_TIMES[:2],
         Column("mean", "mean", "response_time_ms", "ms"),
         Column("stddev", "stddev", "response_time_ms", "ms"),
         Column("queries", "mean", "query_count"),
@@ -144,8 +143,7 @@ RELEASE_API: Final = Table(
     ("operation",),
     (
         _COUNT,
-        Column("p50", "p50", "duration_ms", "ms"),
-        Column("p95", "p95", "duration_ms", "ms"),
+        *_DURATIONS[:2],
         Column("mean", "mean", "duration_ms", "ms"),
         Column("stddev", "stddev", "duration_ms", "ms"),
         _ERRORS,
@@ -168,6 +166,10 @@ class Scope:
 
     labels: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
+
+    def fits(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is one of them."""
+        return all(as_label(event.get(name)) == value for name, value in (*self.labels.items(), *self.fields.items()))
 
 
 def column_query(table: Table, column: Column, window_s: int, scope: Scope | None = None) -> str:

@@ -117,4 +117,4 @@ def _appended(path: Path, position: int) -> bytes:
 
 
 def _fits(value: dict[str, Any], wanted: Search) -> bool:
-    return is_event(value) and wanted.fits(value, orjson.dumps(value).decode())
+    return is_event(value) and wanted.finds(value)

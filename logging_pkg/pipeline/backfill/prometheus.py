@@ -18,9 +18,8 @@ import yaml
 
 from logging_pkg.exceptions import LogpipeError
 from logging_pkg.pipeline.backfill import snappy, wire
-from logging_pkg.pipeline.backfill.rules import duration_ns
 from logging_pkg.pipeline.backfill.wire import LabelSet, Points
-from logging_pkg.pipeline.logql.tokens import LogQLError
+from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
 
 _HEADERS: Final = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
 #: Samples of one request; some 100 bytes each.

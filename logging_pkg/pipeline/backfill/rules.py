@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logging_pkg.exceptions import RuleError
-from logging_pkg.pipeline.logql.tokens import LogQLError, tokenize
+from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns, tokenize
 from logging_pkg.stack.render import read_rules
 
 
@@ -62,16 +62,6 @@ def recording_groups(directory: Path, names: Sequence[str] = ()) -> list[Group]:
         wanted = f"no rule records {min(missing)}" if missing else "no recording rule"
         raise RuleError(f"{directory}: {wanted}; expected the name of a series, as after `record:`")
     return groups
-
-
-def duration_ns(text: str) -> int:
-    """A duration such as 90s, 1h30m or 2d.
-
-    Raises:
-        LogQLError: it is none.
-    """
-    (token, *_rest) = tokenize(f"[{text}]")
-    return round(float(token.value) * 1_000) * 1_000_000
 
 
 def longest_reach_ns(groups: Sequence[Group]) -> int:

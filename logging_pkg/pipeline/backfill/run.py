@@ -20,10 +20,10 @@ from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.backfill.blocks import write_blocks
 from logging_pkg.pipeline.backfill.evaluate import recorded
 from logging_pkg.pipeline.backfill.prometheus import Limits, Prometheus
-from logging_pkg.pipeline.backfill.rules import Group, RecordingRule, duration_ns
+from logging_pkg.pipeline.backfill.rules import Group, RecordingRule
 from logging_pkg.pipeline.backfill.slots import MS, Phase, hashed_phases, phase_of, slots
 from logging_pkg.pipeline.backfill.wire import LabelSet, Points, bits, is_stale
-from logging_pkg.pipeline.logql.tokens import LogQLError
+from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
 from logging_pkg.stack.servers import TENANT
 
 #: How far around the range samples are looked for that tell a group's phase.

@@ -118,6 +118,18 @@ def _token(kind: str, text: str, start: int) -> Token:
     return Token(kind, text, start, end, value)
 
 
+def duration_ns(text: str) -> int:
+    """Nanoseconds of a duration as a range has it: 90s, 1h30m, 2d.
+
+    Raises:
+        LogQLError: it is none.
+    """
+    tokens = tokenize(f"[{text}]")
+    if len(tokens) != 2 or tokens[0].kind != "range":  # the second is the end
+        raise LogQLError(f'"{text}" is not a duration such as 30s, 5m or 1h', 0, len(text))
+    return round(float(tokens[0].value) * 1_000_000_000)
+
+
 def _prometheus_seconds(text: str, start: int, end: int) -> float:
     match = _PROMETHEUS_DURATION.fullmatch(text)
     if match is None or not text:
