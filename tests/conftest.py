@@ -33,6 +33,15 @@ def loki_server(stack_binaries: Mapping[str, Binary]) -> Iterator[Stack]:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def own_loki_server(stack_binaries: Mapping[str, Binary]) -> Iterator[Stack]:
+    """A real Loki of one module: for what reads every stream, where lines that others break on purpose would get in."""
+    from logging_pkg.stack import Stack
+
+    with Stack(servers=("loki",)) as stack:
+        yield stack
+
+
 @pytest.fixture
 def loki(loki_server: Stack) -> Iterator[LokiClient]:
     """A client of the shared Loki."""

@@ -75,7 +75,7 @@ def test_make_targets_exist(command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def workspace(loki_server: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def workspace(own_loki_server: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A folder with what the documents' commands name, and a Loki that holds the ID they show."""
     folder = tmp_path_factory.mktemp("workspace")
     registry = load_registry()
@@ -94,11 +94,11 @@ def workspace(loki_server: Stack, tmp_path_factory: pytest.TempPathFactory) -> d
     event |= {"correlation_id": _SHOWN_ID + "0" * 24, "timestamp": now}
     labels = {"service_name": "documents", "env": "test", "event": event["event"]}
     metadata = {"correlation_id": event["correlation_id"]}
-    with LokiClient(loki_server.loki_url) as client:
+    with LokiClient(own_loki_server.loki_url) as client:
         client.push([Stream(labels, [Entry(parse_timestamp(now), json.dumps(event), metadata)])])
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LOGPIPE_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
-    return environ | {"LOGPIPE_LOKI_URL": loki_server.loki_url, "PATH": path, "PWD": str(folder)}
+    return environ | {"LOGPIPE_LOKI_URL": own_loki_server.loki_url, "PATH": path, "PWD": str(folder)}
 
 
 def run(command: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,28 +67,27 @@ def test_runbook_is_complete(alert: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def loki_with_lines(loki_server: Stack) -> LokiClient:
+def loki_with_lines(own_loki_server: Stack) -> Iterator[LokiClient]:
     """A few lines of every event, so that queries have something to stumble over."""
-    with LokiClient(loki_server.loki_url) as client:
+    with LokiClient(own_loki_server.loki_url) as client:
         now_ns = time.time_ns() // 1000 * 1000
         push(
             client, [line(name, "runbooks", now_ns - number * 10**9) for name in REGISTRY.events for number in range(3)]
         )
-        return client
+        yield client
 
 
 @pytest.mark.parametrize(
     "query", QUERIES, ids=[f"{Path(query.snippet.source.name).stem}-{n}" for n, query in enumerate(QUERIES)]
 )
-def test_query_runs(query: Query, loki_with_lines: LokiClient, loki_server: Stack) -> None:
+def test_query_runs(query: Query, loki_with_lines: LokiClient) -> None:
     """Loki answers it, over lines of every event."""
     assert query.error is None
     now_ns = time.time_ns()
-    with LokiClient(loki_server.loki_url) as client:
-        if isinstance(query.expression, ast.LogQuery):
-            client.query_range(query.snippet.text, now_ns - 3600 * 10**9, now_ns)
-        else:
-            client.query(query.snippet.text, now_ns)
+    if isinstance(query.expression, ast.LogQuery):
+        loki_with_lines.query_range(query.snippet.text, now_ns - 3600 * 10**9, now_ns)
+    else:
+        loki_with_lines.query(query.snippet.text, now_ns)
 
 
 @pytest.fixture(scope="module")
