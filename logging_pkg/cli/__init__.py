@@ -17,6 +17,7 @@ def main() -> None:
     try:
         from logging_pkg.cli.application import application
         from logging_pkg.loki_client import LokiUnanswered, LokiUnreachable
+        from logging_pkg.prometheus_client import ServerUnanswered, ServerUnreachable
     except ImportError as error:
         print(
             f'logpipe: {error.name} is not installed; install the tools with: pip install "logging-pkg[cli]"',
@@ -27,7 +28,8 @@ def main() -> None:
         application()
     except LogpipeError as error:
         print(f"logpipe: {error}", file=sys.stderr)
-        raise SystemExit(3 if isinstance(error, LokiUnreachable | LokiUnanswered) else 1) from error
+        absent = LokiUnreachable | LokiUnanswered | ServerUnreachable | ServerUnanswered
+        raise SystemExit(3 if isinstance(error, absent) else 1) from error
     except OSError as error:
         # A directory that cannot be made, a file that may not be read: where no command says it better.
         place = f"{error.filename}: " if error.filename else ""

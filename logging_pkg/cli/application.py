@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from logging_pkg.cli import compare, rules, schema, stack
+from logging_pkg.cli.alerts import alerts
 from logging_pkg.cli.backfill import backfill
 from logging_pkg.cli.check import check
 from logging_pkg.cli.generate import generate
@@ -36,6 +37,7 @@ application.command()(tail)
 application.command()(top)
 application.command()(syncs)
 application.command()(quota)
+application.command()(alerts)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)
