@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.text import Text
 
 from logging_pkg.analysis.alerts import PIPELINE_ALIVE, KnownAlert, known_alerts
+from logging_pkg.analysis.words import span
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, span, terminal
+from logging_pkg.cli.output import AsJson, terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.cli.tables import number
 from logging_pkg.exceptions import StackError

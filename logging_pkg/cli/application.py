@@ -11,6 +11,7 @@ from logging_pkg.cli import compare, rules, schema, stack
 from logging_pkg.cli.alerts import alerts
 from logging_pkg.cli.backfill import backfill
 from logging_pkg.cli.check import check
+from logging_pkg.cli.doctor import doctor
 from logging_pkg.cli.generate import generate
 from logging_pkg.cli.probe import probe
 from logging_pkg.cli.quota import quota
@@ -38,6 +39,7 @@ application.command()(top)
 application.command()(syncs)
 application.command()(quota)
 application.command()(alerts)
+application.command()(doctor)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)

@@ -40,12 +40,3 @@ def duration(nanoseconds: float) -> str:
         return f"{milliseconds / 1000:.2f} s"
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
     return f"{minutes} min {seconds} s"
-
-
-def span(seconds: float) -> str:
-    """A length of time in one unit: `12 s`, `5 min`, `3 h`, `2 days`."""
-    seconds = max(0.0, seconds)
-    for least, unit_s, unit in ((48 * 3600, 86400, "days"), (2 * 3600, 3600, "h"), (120, 60, "min")):
-        if seconds >= least:
-            return f"{seconds / unit_s:,.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -93,6 +93,20 @@ class Watched:
         """Ask these servers from within the project."""
         return logpipe(*arguments, *self.addresses, cwd=self.directory)
 
+    def beat(self, **report: Any) -> None:
+        """A heartbeat and a shipper's report of now, and a file just written."""
+        now_ns = time.time_ns()
+        told = {"lag_s": 0.4, "backlog_bytes": 0, "dead_letter_count": 0, **report}
+        with LokiClient(self.stack.loki_url) as loki:
+            push(
+                loki,
+                [
+                    line("process.sampled", "shop", now_ns, failed_count=0),
+                    line("shipper.status_reported", "logpipe-shipper", now_ns, **told),
+                ],
+            )
+        (self.directory / ".logpipe/logs/shop-1.ndjson").touch()
+
     def post(self, path: str, document: Any) -> dict[str, Any]:
         """To Alertmanager; its answer, empty where it says nothing."""
         with requests.Session() as session:
@@ -141,12 +155,6 @@ def watched(stack_binaries: Mapping[str, Binary], tmp_path_factory: pytest.TempP
         for number, identifier in enumerate(CORRELATIONS)
     ]
     lines += [line("process.sampled", "shop", now_ns - age * _S, failed_count=0) for age in (60, 30, 2)]
-    lines += [
-        line(
-            "shipper.status_reported", "logpipe-shipper", now_ns - 2 * _S,
-            lag_s=0.4, backlog_bytes=0, dead_letter_count=0,
-        )
-    ]  # fmt: skip
     files[".logpipe/logs/shop-1.ndjson"] = "".join(f"{json.dumps(item)}\n" for item in lines)
     for name, text in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
@@ -158,4 +166,6 @@ def watched(stack_binaries: Mapping[str, Binary], tmp_path_factory: pytest.TempP
         LokiClient(stack.loki_url) as loki,
     ):
         push(loki, lines)
-        yield Watched(stack, directory)
+        watched = Watched(stack, directory)
+        watched.beat()
+        yield watched
