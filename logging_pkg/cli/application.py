@@ -12,6 +12,7 @@ from logging_pkg.cli.alerts import alerts
 from logging_pkg.cli.backfill import backfill
 from logging_pkg.cli.check import check
 from logging_pkg.cli.doctor import doctor
+from logging_pkg.cli.explain import explain
 from logging_pkg.cli.generate import generate
 from logging_pkg.cli.probe import probe
 from logging_pkg.cli.quota import quota
@@ -40,6 +41,7 @@ application.command()(syncs)
 application.command()(quota)
 application.command()(alerts)
 application.command()(doctor)
+application.command()(explain)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)

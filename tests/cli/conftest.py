@@ -151,7 +151,9 @@ def watched(stack_binaries: Mapping[str, Binary], tmp_path_factory: pytest.TempP
     }
     now_ns = time.time_ns()
     lines = [
-        line("http.request_finished", "shop", now_ns - 5 * _S + number, is_error=1, correlation_id=identifier)
+        line(
+            "http.request_finished", "shop", now_ns - 5 * _S + number * 1_000_000, is_error=1, correlation_id=identifier
+        )
         for number, identifier in enumerate(CORRELATIONS)
     ]
     lines += [line("process.sampled", "shop", now_ns - age * _S, failed_count=0) for age in (60, 30, 2)]

@@ -100,7 +100,7 @@ def test_what_is_lost_missing_and_broken_is_told(tmp_path: Path) -> None:
         done = eventually(look, lambda done: stages(done.stdout)["ruler"]["state"] == "broken")
     found = stages(done.stdout)
     assert done.returncode == 1
-    assert found["ruler"]["figure"].startswith("1 rules, 1 failing: Broken: ")
+    assert found["ruler"]["figure"].startswith("1 rule, 1 failing: Broken: ")
     assert found["shipper"]["figure"] == "no report in 5 min"
     assert found["log files"]["state"] == found["Prometheus"]["state"] == "not asked"
     assert found["losses"]["state"] == "broken"

@@ -47,7 +47,7 @@ def rules(name: str, groups: Sequence[RuleGroup], missing: str) -> Stage:
             ages[group.name] = (now - moment - group.interval_s, group.interval_s)
     late = [group for group, (over_s, interval_s) in ages.items() if over_s > _MISSED * interval_s + QUIET_S]
     figures: dict[str, float] = {"rules": len(every), "failing": len(failing), "late_groups": len(late)}
-    shown = f"{len(every)} rules, {len(failing) or 'none'} failing"
+    shown = f"{counted(len(every), 'rule')}, {len(failing) or 'none'} failing"
     if failing:
         named = "; ".join(f"{rule.name}: {' '.join(rule.last_error.split())[:120]}" for rule in failing[:_SHOWN])
         return Stage(name, "broken", f"{shown}: {named}", "logpipe check; then logpipe rules test", figures)
@@ -64,8 +64,10 @@ def recorded(prometheus: PrometheusClient) -> Stage:
     prometheus.check_ready()
     found = prometheus.query(event_queries.recorded_age_s()).samples
     if not found:
-        step = "start it with --web.enable-remote-write-receiver; see ruler.remote_write in loki.yaml"
-        return Stage("Prometheus", "broken", "ready, nothing recorded in 5 min", step)
+        step = (
+            "do processes beat? If so: --web.enable-remote-write-receiver, ruler.remote_write in loki.yaml"
+        )
+        return Stage("Prometheus", "broken", "ready, no heartbeat recorded in 5 min", step)
     age_s = max(0.0, found[0].value)
     shown, figures = f"ready, newest recorded sample {span(age_s)} old", {"age_s": round(age_s, 1)}
     if age_s > RECORDED_S:
