@@ -18,6 +18,7 @@ from logging_pkg.cli.probe import probe
 from logging_pkg.cli.quota import quota
 from logging_pkg.cli.search import search, tail
 from logging_pkg.cli.ship import ship, vector_config
+from logging_pkg.cli.slo import slo
 from logging_pkg.cli.top import syncs, top
 from logging_pkg.cli.trace import trace
 
@@ -42,6 +43,7 @@ application.command()(quota)
 application.command()(alerts)
 application.command()(doctor)
 application.command()(explain)
+application.command()(slo)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)

@@ -83,14 +83,19 @@ def alert_rules(config: Path | None = None) -> list[AlertRule]:
     Raises:
         RuleError: a rule file is broken.
     """
-    here = Path.cwd() / "loki"
-    config = config or (here if (here / "rules").is_dir() else default_config_directory())
+    config = config or rules_home()
     found = []
     for server, name in _DIRECTORIES.items():
         for path in sorted((config / name).glob("*.y*ml")):
             shown = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
             found += [AlertRule(rule, server, config) for rule in read_rules(path, shown) if rule.is_alert]
     return found
+
+
+def rules_home() -> Path:
+    """The directory of rules/, prometheus_rules/ and slos.yaml: ./loki where it has rules, else the package's own."""
+    here = Path.cwd() / "loki"
+    return here if (here / "rules").is_dir() else default_config_directory()
 
 
 def values_now(

@@ -64,9 +64,7 @@ def recorded(prometheus: PrometheusClient) -> Stage:
     prometheus.check_ready()
     found = prometheus.query(event_queries.recorded_age_s()).samples
     if not found:
-        step = (
-            "do processes beat? If so: --web.enable-remote-write-receiver, ruler.remote_write in loki.yaml"
-        )
+        step = "do processes beat? If so: --web.enable-remote-write-receiver, ruler.remote_write in loki.yaml"
         return Stage("Prometheus", "broken", "ready, no heartbeat recorded in 5 min", step)
     age_s = max(0.0, found[0].value)
     shown, figures = f"ready, newest recorded sample {span(age_s)} old", {"age_s": round(age_s, 1)}
