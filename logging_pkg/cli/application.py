@@ -14,6 +14,7 @@ from logging_pkg.cli.check import check
 from logging_pkg.cli.doctor import doctor
 from logging_pkg.cli.explain import explain
 from logging_pkg.cli.generate import generate
+from logging_pkg.cli.init import init
 from logging_pkg.cli.probe import probe
 from logging_pkg.cli.quota import quota
 from logging_pkg.cli.search import search, tail
@@ -44,6 +45,7 @@ application.command()(alerts)
 application.command()(doctor)
 application.command()(explain)
 application.command()(slo)
+application.command()(init)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)

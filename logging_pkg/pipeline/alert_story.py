@@ -70,7 +70,9 @@ class AlertRule:
         """The text of its runbook; None where there is none."""
         place = self.rule.annotations.get("runbook_url", "")
         name = Path(place).name or f"{self.rule.name}.md"
-        found = (self.directory.parent / "docs/runbooks" / name, self.directory / "runbooks" / name)
+        # Beside a project's loki/, or as the wheel has them.
+        homes = (self.directory.parent, self.directory.parent / "project")
+        found = (home / "docs/runbooks" / name for home in homes)
         return next((path.read_text(encoding="utf-8") for path in found if path.is_file()), None)
 
 
