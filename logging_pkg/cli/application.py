@@ -13,6 +13,7 @@ from logging_pkg.cli.backfill import backfill
 from logging_pkg.cli.check import check
 from logging_pkg.cli.doctor import doctor
 from logging_pkg.cli.explain import explain
+from logging_pkg.cli.forecast import forecast
 from logging_pkg.cli.generate import generate
 from logging_pkg.cli.init import init
 from logging_pkg.cli.probe import probe
@@ -46,6 +47,7 @@ application.command()(doctor)
 application.command()(explain)
 application.command()(slo)
 application.command()(init)
+application.command()(forecast)
 application.command()(check)
 application.command()(generate)
 application.command("vector-config")(vector_config)

@@ -6,7 +6,7 @@ Never: a guess at an address; one server's silence taken for another's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Final, TypeVar
@@ -59,18 +59,21 @@ class Servers:
             self.problems.append(str(error))
             return None
 
-    def tell(self) -> None:
-        """Say on stderr which were not asked and which did not answer."""
-        if self.unknown:
-            names = " and ".join(self.unknown)
-            options = ", ".join(f"--{name.lower()}-url" for name in self.unknown)
+    def tell(self, without: Collection[str] = ()) -> None:
+        """Say on stderr which were not asked, but for those a command has no use of, and which did not answer."""
+        unknown = [name for name in self.unknown if name not in without]
+        if unknown:
+            names = " and ".join(unknown)
+            options = ", ".join(f"--{name.lower()}-url" for name in unknown)
             typer.echo(f"logpipe: {names} not asked: no address ({options})", err=True)
         for problem in self.problems:
             typer.echo(f"logpipe: {problem}", err=True)
 
 
 @contextmanager
-def open_servers(loki_url: str | None, prometheus_url: str | None, alertmanager_url: str | None) -> Iterator[Servers]:
+def open_servers(
+    loki_url: str | None, prometheus_url: str | None, alertmanager_url: str | None, *, timeout_s: float = TIMEOUT_S
+) -> Iterator[Servers]:
     """Those whose address is given, else those that `logpipe stack` runs here; there may be none.
 
     Raises:
@@ -85,9 +88,9 @@ def open_servers(loki_url: str | None, prometheus_url: str | None, alertmanager_
     with ExitStack() as stack:
         loki, prometheus, alertmanager = (known[name] for name in ports)
         yield Servers(
-            stack.enter_context(LokiClient(loki, timeout_s=TIMEOUT_S)) if loki else None,
-            stack.enter_context(PrometheusClient(prometheus, TIMEOUT_S)) if prometheus else None,
-            stack.enter_context(AlertmanagerClient(alertmanager, TIMEOUT_S)) if alertmanager else None,
+            stack.enter_context(LokiClient(loki, timeout_s=timeout_s)) if loki else None,
+            stack.enter_context(PrometheusClient(prometheus, timeout_s)) if prometheus else None,
+            stack.enter_context(AlertmanagerClient(alertmanager, timeout_s)) if alertmanager else None,
         )
 
 
