@@ -15,7 +15,7 @@ from logging_pkg.exceptions import LogpipeError
 def main() -> None:
     """Entry point of the console script."""
     try:
-        from logging_pkg.cli.application import application
+        from logging_pkg.cli.application import application_for
         from logging_pkg.loki_client import LokiUnanswered, LokiUnreachable
         from logging_pkg.prometheus_client import ServerUnanswered, ServerUnreachable
     except ImportError as error:
@@ -25,7 +25,7 @@ def main() -> None:
         )
         raise SystemExit(1) from error
     try:
-        application()
+        application_for(sys.argv[1:])()
     except LogpipeError as error:
         print(f"logpipe: {error}", file=sys.stderr)
         absent = LokiUnreachable | LokiUnanswered | ServerUnreachable | ServerUnanswered

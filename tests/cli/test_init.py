@@ -60,6 +60,8 @@ def test_what_is_written_passes_the_check_and_is_what_generate_makes(installed: 
     assert "checked 2" in checked.stdout
     generated = logpipe(installed, project, "generate", "--check")
     assert generated.returncode == 0, generated.stdout + generated.stderr
+    tested = logpipe(installed, project, "rules", "test", "loki/prometheus_tests/slo_pages_test.yaml")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
     explained = logpipe(installed, project, "explain", "SlowRoute")
     assert (explained.returncode, "   loki/rules/alerts.yaml:22   " in explained.stdout) == (0, True)
     elsewhere = logpipe(installed, installed, "explain", "SlowRoute")
