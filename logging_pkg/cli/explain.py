@@ -8,6 +8,7 @@ is in files.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -34,6 +35,8 @@ from logging_pkg.pipeline.lookup import is_event
 from logging_pkg.pipeline.rules_test.values import duration_text
 
 _VALUES: Final = 8
+#: A block of code, whose text is its group.
+_FENCE: Final = re.compile(r"^```\w*\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
 
 
 def _names() -> list[str]:
@@ -114,9 +117,18 @@ def _print(console: Console, found: AlertRule, live: _Live, *, show_query: bool)
     if runbook is None:
         console.print(Text(f"no runbook: {rule.annotations.get('runbook_url') or 'the rule names none'}", style="dim"))
     elif console.is_terminal:
-        console.print(Markdown(runbook))
+        _print_runbook(console, runbook)
     else:
         typer.echo(runbook.rstrip())
+
+
+def _print_runbook(console: Console, text: str) -> None:
+    """Its words as Markdown; queries and commands as they are, to be copied: Markdown would break their lines."""
+    for number, part in enumerate(_FENCE.split(text)):
+        if number % 2:
+            console.print(Text("\n" + part.rstrip() + "\n", style="cyan"), soft_wrap=True)
+        else:
+            console.print(Markdown(part))
 
 
 def _print_live(console: Console, found: AlertRule, live: _Live, *, show_query: bool) -> None:

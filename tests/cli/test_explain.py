@@ -6,11 +6,15 @@ this process.
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from logging_pkg.cli.explain import _print_runbook
 from logging_pkg.pipeline.alert_story import alert_rules
 from logging_pkg.pipeline.logql import parse
 from tests.cli.command import logpipe
@@ -93,3 +97,14 @@ def test_every_shipped_alert_has_its_parts() -> None:
         if found.server == "Loki":
             parse(found.value_query)
             assert found.limit is None or found.value_query != found.rule.expr, found.rule.name
+
+
+def test_queries_of_a_runbook_stay_whole_on_a_terminal() -> None:
+    """They are copied into Explore: no line is broken, none is filled up."""
+    query = '{event="http.request_finished"} | json route="route" | route="' + "x" * 150 + '"'
+    console = Console(force_terminal=True, width=60, no_color=True, file=io.StringIO())
+    _print_runbook(console, f"# Alert\n\n## Diagnosis\n\n1. Look:\n\n```logql\n{query}\n```\n\n2. **Then** act.\n")
+    text = console.file.getvalue()
+    assert f"\n{query}\n" in re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert "**" not in text
+    assert "2 " in text
