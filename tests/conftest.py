@@ -6,6 +6,7 @@ tests of Django and of the shipper share this file and stay independent of each 
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ import pytest
 if TYPE_CHECKING:
     from logging_pkg.loki_client import LokiClient
     from logging_pkg.stack import Binary, Stack
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it runs in the background deaf to Ctrl-C, and the servers that tests end that way inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
