@@ -93,10 +93,10 @@ class Watched:
         """Ask these servers from within the project."""
         return logpipe(*arguments, *self.addresses, cwd=self.directory)
 
-    def beat(self, **report: Any) -> None:
+    def beat(self) -> None:
         """A heartbeat and a shipper's report of now, and a file just written."""
         now_ns = time.time_ns()
-        told = {"lag_s": 0.4, "backlog_bytes": 0, "dead_letter_count": 0, **report}
+        told = {"lag_s": 0.4, "backlog_bytes": 0, "dead_letter_count": 0}
         with LokiClient(self.stack.loki_url) as loki:
             push(
                 loki,

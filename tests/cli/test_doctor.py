@@ -47,7 +47,7 @@ def test_a_pipeline_that_is_well_says_so_of_each_stage(watched: Watched) -> None
     assert shown.endswith("all 9 stages that were asked are well\n")
 
 
-def test_a_shipper_that_lags_and_a_quiet_application_are_late(watched: Watched, tmp_path: Path) -> None:
+def test_a_shipper_that_lags_and_a_quiet_application_are_late(own_loki_server: Stack, tmp_path: Path) -> None:
     """Exit 1, with what to do next; the dead letter and a checkpoint beside the files are counted."""
     logs = tmp_path / "logs"
     logs.mkdir()
@@ -58,20 +58,25 @@ def test_a_shipper_that_lags_and_a_quiet_application_are_late(watched: Watched, 
     (logs / ".shipped.json").write_text(json.dumps({"version": 1, "files": {event["event_id"]: len(text)}}))
     (tmp_path / "shipper").mkdir()
     (tmp_path / "shipper" / "dead-letter.ndjson").write_text("{}\n{}\n")
-    watched.beat(lag_s=95.0, backlog_bytes=3 * 1024 * 1024)
-    done = watched.logpipe("doctor", "--directory", logs, "--json")
+    report = {"lag_s": 95.0, "backlog_bytes": 3 * 1024 * 1024, "dead_letter_count": 2}
+    with LokiClient(own_loki_server.loki_url) as loki:
+        push(loki, [line("shipper.status_reported", "logpipe-shipper", time.time_ns(), **report)])
+    asked = ["doctor", "--directory", logs, "--loki-url", own_loki_server.loki_url]
+    done = logpipe(*asked, "--json", cwd=tmp_path)
     found = stages(done.stdout)
     assert done.returncode == 1
     assert (found["log files"]["state"], found["log files"]["figure"][:18]) == ("late", "written 10 min ago")
     assert found["shipper"]["state"] == "late"
-    assert found["shipper"]["figure"].startswith("95.0 s behind, 3.0 MiB to ship")
+    assert found["shipper"]["figure"] == "95.0 s behind, 3.0 MiB to ship"
     assert found["shipper"]["figures"]["local_backlog_bytes"] == 2 * len(text)
     assert found["shipper"]["figures"]["local_dead_letter_lines"] == 2
     assert found["shipper"]["next"] == "docs/runbooks/ShipperBehind.md"
-    shown = watched.logpipe("doctor", "--directory", logs).stdout
+    assert found["losses"]["figure"] == "in 1h: 2 in the dead letter"
+    assert (found["ruler"]["state"], found["ruler"]["figure"]) == ("broken", "no rule is loaded")
+    shown = logpipe(*asked, cwd=tmp_path).stdout
     assert "▲ late       shipper            95.0 s behind" in shown
     assert "→ docs/runbooks/ShipperBehind.md" in shown
-    assert "2 of 9 stages need a look" in shown
+    assert "4 of 5 stages need a look" in shown
 
 
 def test_what_is_lost_missing_and_broken_is_told(tmp_path: Path) -> None:
