@@ -27,6 +27,8 @@ from logging_pkg.stack.runner import default_config_directory
 _DIRECTORIES: Final[Mapping[str, str]] = {"Loki": "rules", "Prometheus": "prometheus_rules"}
 #: A LogQL query as a format string inside a template: printf `{event="…", env=%q} | …` $labels.env
 _TEMPLATE_QUERY: Final = re.compile(r"`(\{(?!\")[^`]*)`")
+#: What is between backquotes: Explore's JSON, and PromQL as a format string.
+_TEMPLATE_RAW: Final = re.compile(r"`([^`]*)`")
 _TEMPLATE_SINCE: Final = re.compile(r'"from":"now-(\d+)([smhd])"')
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -45,16 +47,30 @@ class AlertRule:
         return limit_of(self.rule.expr)
 
     @property
-    def value_query(self) -> str:
-        """What is compared with the limit; the whole expression where that cannot be told."""
+    def compared_query(self) -> str | None:
+        """What is compared with the limit; None where that cannot be told."""
+        limit = self.limit
+        if limit is None:
+            return None
         if self.server == "Loki":
-            comparisons = comparisons_of(self.rule.expr)
-            limit = self.limit
-            first = next((c for c in comparisons if limit and c.op == limit.op and _is(c.right_shown, limit)), None)
-            return first.left if first is not None else self.rule.expr
-        head, found, rest = self.rule.expr.partition(f" {self.limit.op} ") if self.limit else (self.rule.expr, "", "")
+            comparisons = (c for c in comparisons_of(self.rule.expr) if c.op == limit.op and _is(c.right_shown, limit))
+            return next((comparison.left for comparison in comparisons), None)
         # PromQL is not parsed here: only `series > number` and nothing after it is taken apart.
-        return head if found and re.fullmatch(r"[0-9.e+-]+", rest.strip()) else self.rule.expr
+        head, _op, rest = self.rule.expr.partition(f" {limit.op} ")
+        return head if _is(rest, limit) else None
+
+    @property
+    def linked_query(self) -> str | None:
+        """The query of its link to a graph, for any labels; None where it has none."""
+        raw = _TEMPLATE_RAW.findall(self.rule.annotations.get("dashboard_url", ""))
+        found = [text for text in raw if not text.startswith("{")]
+        return _any_labels(found[-1]) if found else None
+
+    @property
+    def value_query(self) -> str:
+        """What is compared with the limit, else what its graph shows, else the whole expression."""
+        linked = self.linked_query if self.server == "Prometheus" else None
+        return self.compared_query or linked or self.rule.expr
 
     @property
     def lines_query(self) -> tuple[str, int] | None:
@@ -63,8 +79,7 @@ class AlertRule:
         queries, since = _TEMPLATE_QUERY.findall(template), _TEMPLATE_SINCE.search(template)
         if not queries or since is None:
             return None
-        query = re.sub(r"=\s*%q", '=~".*"', queries[-1])
-        return query, int(since[1]) * _UNITS_S[since[2]]
+        return _any_labels(queries[-1]), int(since[1]) * _UNITS_S[since[2]]
 
     def runbook(self) -> str | None:
         """The text of its runbook; None where there is none."""
@@ -130,6 +145,10 @@ def lines_behind(
     answer = loki.query_range(query, now_ns - seconds * 10**9, now_ns, limit=limit, direction="backward")
     assert isinstance(answer, Streams)
     return query, seconds, tuple(reversed(answer.entries))
+
+
+def _any_labels(template: str) -> str:
+    return re.sub(r"=\s*%q", '=~".*"', template)
 
 
 def _is(text: str, limit: Limit) -> bool:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from logging_pkg.cli.explain import _print_runbook
-from logging_pkg.pipeline.alert_story import alert_rules
-from logging_pkg.pipeline.logql import parse
+from logging_pkg.loki_client import LokiClient
+from logging_pkg.pipeline.alert_story import alert_rules, values_now
+from logging_pkg.prometheus_client import PrometheusClient
 from tests.cli.command import logpipe
 from tests.cli.conftest import CORRELATIONS, Watched, eventually
+from tests.cli.test_slo import write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,17 +89,28 @@ def test_a_name_that_no_rule_has_is_told_with_the_nearest(watched: Watched, name
     assert done.stderr.startswith(f"logpipe: explain {name}: no rule has this name; {hint}")
 
 
-def test_every_shipped_alert_has_its_parts() -> None:
-    """A runbook, a link to lines that is LogQL, and of Loki's rules a value without the comparison."""
+def test_every_shipped_alert_has_its_parts(watched: Watched) -> None:
+    """A runbook, a link to lines, and a value other than its whole expression; the servers take both queries."""
     rules = alert_rules(ROOT / "loki")
     assert len(rules) > 40
-    for found in rules:
-        assert found.runbook(), found.rule.name
-        assert found.lines_query is not None, found.rule.name
-        parse(found.lines_query[0])
-        if found.server == "Loki":
-            parse(found.value_query)
-            assert found.limit is None or found.value_query != found.rule.expr, found.rule.name
+    end_ns = time.time_ns()
+    with LokiClient(watched.stack.loki_url) as loki, PrometheusClient(watched.stack.prometheus_url) as prometheus:
+        for found in rules:
+            assert found.runbook(), found.rule.name
+            assert found.lines_query is not None, found.rule.name
+            loki.query_range(found.lines_query[0], end_ns - 10**9, end_ns, limit=1)
+            assert values_now(found, loki, prometheus) is not None, found.rule.name
+            assert found.value_query != found.rule.expr or found.limit is None, found.rule.name
+
+
+def test_an_objective_s_page_tells_the_burn_rate(watched: Watched) -> None:
+    """Its expression is too much to take apart, so the value is that of its graph, and says so."""
+    labels = {"slo": "request_errors", "service_name": "burns", "env": "test"}
+    write(watched, ("slo:burn_rate:avg_1h", labels, 16.0))
+    done = watched.logpipe("explain", "RequestErrorsSloPage", "--config", ROOT / "loki")
+    assert done.returncode == 0, done.stderr
+    assert '  slo:burn_rate:avg_1h{slo="request_errors", service_name=~".*", env=~".*"}\n' in done.stdout
+    assert "  value 16  env=test service_name=burns slo=request_errors\n" in done.stdout
 
 
 def test_queries_of_a_runbook_stay_whole_on_a_terminal() -> None:
