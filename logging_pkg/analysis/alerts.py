@@ -6,7 +6,7 @@ first. Never: I/O; an alert told twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +16,7 @@ from logging_pkg.loki_client import Alert
 SEVERITIES: Final = ("critical", "warning", "info")
 #: Always fires while lines arrive: its silence is the alarm.
 PIPELINE_ALIVE: Final = "PipelineAlive"
+Identity = tuple[tuple[str, str], ...]
 _STATES: Final = ("firing", "pending")
 _NOT_HELD: Final = "not in Alertmanager"
 
@@ -76,7 +77,7 @@ def known_alerts(
     seen = set()
     for source, alerts in evaluated:
         for alert in alerts:
-            identity = _identity(alert.labels)
+            identity = _held_as(alert.labels, by_labels)
             seen.add(identity)
             item = by_labels.get(identity, {})
             missing = _NOT_HELD if held is not None and alert.state == "firing" else ""
@@ -104,6 +105,14 @@ def moment_of(text: str) -> float | None:
     except ValueError:
         return None
     return moment.timestamp() if moment.year > 1 else None
+
+
+def _held_as(labels: Mapping[str, str], held: Collection[Identity]) -> Identity:
+    """As what Alertmanager holds an alert: by the same labels, else by those and Prometheus's external labels."""
+    identity = _identity(labels)
+    if identity in held:
+        return identity
+    return next((one for one in held if set(identity) <= set(one)), identity)
 
 
 def _known(
@@ -152,5 +161,5 @@ def _name(labels: Mapping[str, str]) -> str:
     return labels.get("alertname", "?")
 
 
-def _identity(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _identity(labels: Mapping[str, str]) -> Identity:
     return tuple(sorted(labels.items()))

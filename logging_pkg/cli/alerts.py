@@ -100,9 +100,10 @@ def paragraph(alert: KnownAlert) -> Text:
         _line(text, f"silenced by {reason}", "cyan")
     if alert.inhibited:
         _line(text, f"not sent while {', '.join(alert.inhibited)} fires", "cyan")
-    if alert.delivery:
-        sent = f"sent to {alert.delivery}" if alert.source == "Alertmanager" or alert.state == "firing" else ""
-        _line(text, alert.delivery if alert.delivery.startswith("not ") else sent, "dim")
+    if alert.delivery.startswith("not "):
+        _line(text, alert.delivery, "yellow")
+    elif alert.delivery and not is_quiet:
+        _line(text, f"sent to {alert.delivery}", "dim")
     for identifier in alert.correlation_ids:
         _line(text, f"logpipe trace {identifier}")
     if alert.runbook:

@@ -58,6 +58,16 @@ def test_what_alertmanager_holds_is_joined_by_labels() -> None:
     assert by_name["D"].since == by_name["A"].since == 1795687200.5
 
 
+def test_external_labels_of_prometheus_make_no_second_alert() -> None:
+    """It adds them on the way to Alertmanager; the same labels go before more of them."""
+    more = held("A", "critical", status={"silencedBy": ["s"]})
+    more["labels"] = {**more["labels"], "cluster": "eu"}
+    (found,) = known_alerts([("Prometheus", [alert("A", "critical")])], [more])
+    assert (found.source, found.silenced, found.labels) == ("Prometheus", ("silence s",), {})
+    both = known_alerts([("Prometheus", [alert("A", "critical")])], [more, held("A", "critical")])
+    assert {one.source: one.silenced for one in both} == {"Prometheus": (), "Alertmanager": ("silence s",)}
+
+
 def test_go_s_time_that_is_none_is_none() -> None:
     """The year 1, and what is no time."""
     assert moment_of("0001-01-01T00:00:00Z") is None
