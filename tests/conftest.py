@@ -7,7 +7,7 @@ tests of Django and of the shipper share this file and stay independent of each 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,3 +55,13 @@ def loki(loki_server: Stack) -> Iterator[LokiClient]:
 
     with LokiClient(loki_server.loki_url) as client:
         yield client
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged may be no text (half a surrogate pair): its report travels between processes all the same."""
+    report = yield
+    report.sections = [
+        (name, content.encode("utf-8", "backslashreplace").decode("utf-8")) for name, content in report.sections
+    ]
+    return report
