@@ -6,27 +6,17 @@ In: a Selection. Out: queries. Never: an event or field that no schema declares;
 from __future__ import annotations
 
 from logging_pkg.console.selection import Selection
+from logging_pkg.pipeline import event_queries
 
 
 def count(chosen: Selection, event: str, *conditions: str, window: str = "") -> str:
     """How many events there are: `conditions` are fields and texts, `is_success="0"`."""
-    fields = [condition.partition("=")[0] for condition in conditions]
-    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in fields) if fields else ""
-    parts = [f'{{event="{event}"{chosen.matchers}}}', parsed, *(f"| {condition}" for condition in conditions)]
-    return f"sum(count_over_time({' '.join(part for part in parts if part)} [{window or _whole(chosen)}]))"
+    return event_queries.count(event, window or whole(chosen), *conditions, matchers=chosen.matchers)
 
 
 def over_time(chosen: Selection, function: str, event: str, field: str, window: str = "") -> str:
     """One number of a field over all events: `function` is LogQL's, `avg_over_time`, or `0.95` for a quantile."""
-    inside = (
-        f'{{event="{event}"{chosen.matchers}}} | json {field}="{field}" | {field}!="" | unwrap {field} | __error__="" '
-        f"[{window or _whole(chosen)}]"
-    )
-    if function[0].isdigit():
-        return f"quantile_over_time({function}, {inside}) by (event)"
-    if function == "sum_over_time":
-        return f"sum(sum_over_time({inside}))"
-    return f"{function}({inside}) by (event)"
+    return event_queries.over_time(function, event, field, window or whole(chosen), matchers=chosen.matchers)
 
 
 def lines(chosen: Selection, event: str, *conditions: str) -> str:
@@ -42,5 +32,6 @@ def series(chosen: Selection, name: str, by: str = "", function: str = "max") ->
     return f"{function} by ({by}) ({name}{chosen.braces})" if by else f"{function}({name}{chosen.braces})"
 
 
-def _whole(chosen: Selection) -> str:
+def whole(chosen: Selection) -> str:
+    """The selected time as a duration of LogQL."""
     return f"{chosen.window_s}s"
