@@ -190,6 +190,7 @@ def column_query(table: Table, column: Column, window_s: int, scope: Scope | Non
     pipeline = " ".join(
         [
             "{" + ", ".join(f"{name}={json.dumps(value)}" for name, value in selector.items()) + "}",
+            *filter(None, (line_filter(name, value) for name, value in where.items())),
             "| json " + ", ".join(f'{_safe(name)}="{name}"' for name in names),
             # One line that is no JSON would fail the whole query.
             *(['| __error__=""'] if not unwrapped else []),
@@ -206,6 +207,14 @@ def column_query(table: Table, column: Column, window_s: int, scope: Scope | Non
     if column.function == "sum":
         return f"sum {by} (sum_over_time({pipeline} [{window_s}s]))"
     return f"{_OVER_TIME[column.function]}({pipeline} [{window_s}s]) {by}"
+
+
+def line_filter(name: str, value: str) -> str:
+    """A stage that drops lines without a field's number before they are parsed; empty where the value is no number.
+
+    Looking for text in a line costs Loki a tenth of parsing it. Only a first sieve: the field is compared afterwards.
+    """
+    return f'|~ `"{name}": ?{value}\\b`' if value.isascii() and value.isdigit() else ""
 
 
 def loki_rows(

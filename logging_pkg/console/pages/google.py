@@ -52,10 +52,11 @@ def google(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Told to slow down",
-                    (desk.logql(over_time(chosen, "sum_over_time", _CALL, "is_rate_limited")),),
+                    (desk.logql(count(chosen, _CALL, 'is_rate_limited="1"')),),
                     note="answers 403 and 429 of a limit",
                     limit=0,
                     target="none",
+                    read=counted,
                 ),
                 Tile(
                     "p95 of an attempt",

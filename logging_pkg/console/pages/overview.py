@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 from django.urls import reverse
 
-from logging_pkg.console.desk import Desk
+from logging_pkg import conf
+from logging_pkg.console.desk import Desk, Question
 from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.alerts import firing
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
 from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted
+from logging_pkg.console.recorded import REQUESTS, mean_query
+from logging_pkg.loki_client import Vector
 from logging_pkg.pipeline.event_tables import N_PLUS_ONE
 
 _REQUEST = "http.request_finished"
@@ -39,15 +42,16 @@ def overview(desk: Desk) -> Sequence[Section]:
         ),
         Tile(
             "Failed requests",
-            (desk.logql(over_time(chosen, "avg_over_time", _REQUEST, "is_error")),),
+            (desk.logql(count(chosen, _REQUEST, 'is_error="1"')), desk.logql(count(chosen, _REQUEST))),
             link=page("routes"),
             unit="ratio",
             limit=0.01,
             target="at most 1 %",
+            read=_share,
         ),
         Tile(
             "Queries per request",
-            (desk.logql(over_time(chosen, "avg_over_time", _REQUEST, "query_count")),),
+            (_queries_per_request(desk),),
             link=page("queries"),
             limit=5,
             target="at most 5",
@@ -140,3 +144,14 @@ def overview(desk: Desk) -> Sequence[Section]:
 def _quota_peak(desk: Desk) -> str:
     name = f"project:google_api_quota:sum_1m{desk.selection.braces}"
     return f"max(max_over_time({name}[{desk.selection.window_s}s]))"
+
+
+def _share(some: Vector, of: Vector) -> float | None:
+    return counted(some) / total if (total := counted(of)) else None
+
+
+def _queries_per_request(desk: Desk) -> Question:
+    chosen = desk.selection
+    if not conf.settings().prometheus_url:
+        return desk.logql(over_time(chosen, "avg_over_time", _REQUEST, "query_count"))
+    return desk.promql(mean_query(chosen, "route", "", "route:http_queries_per_request:avg_5m", REQUESTS))

@@ -6,14 +6,13 @@ In: a Selection. Out: queries. Never: an event or field that no schema declares;
 from __future__ import annotations
 
 from logging_pkg.console.selection import Selection
+from logging_pkg.pipeline.event_tables import line_filter
 
 
 def count(chosen: Selection, event: str, *conditions: str, window: str = "") -> str:
     """How many events there are: `conditions` are fields and texts, `is_success="0"`."""
-    fields = [condition.partition("=")[0] for condition in conditions]
-    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in fields) if fields else ""
-    parts = [f'{{event="{event}"{chosen.matchers}}}', parsed, *(f"| {condition}" for condition in conditions)]
-    return f"sum(count_over_time({' '.join(part for part in parts if part)} [{window or _whole(chosen)}]))"
+    parts = [f'{{event="{event}"{chosen.matchers}}}', *_stages(conditions)]
+    return f"sum(count_over_time({' '.join(parts)} [{window or _whole(chosen)}]))"
 
 
 def over_time(chosen: Selection, function: str, event: str, field: str, window: str = "") -> str:
@@ -31,15 +30,23 @@ def over_time(chosen: Selection, function: str, event: str, field: str, window: 
 
 def lines(chosen: Selection, event: str, *conditions: str) -> str:
     """The events themselves; `event` may be a regular expression."""
-    fields = dict.fromkeys(condition.partition("=")[0] for condition in conditions)
-    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in fields) if fields else ""
-    parts = [f'{{event=~"{event}"{chosen.matchers}}}', parsed, *(f"| {condition}" for condition in conditions)]
-    return " ".join(part for part in parts if part)
+    parts = [f'{{event=~"{event}"{chosen.matchers}}}', *_stages(conditions)]
+    return " ".join(parts)
 
 
 def series(chosen: Selection, name: str, by: str = "", function: str = "max") -> str:
     """A recorded series, its instances folded by some labels."""
     return f"{function} by ({by}) ({name}{chosen.braces})" if by else f"{function}({name}{chosen.braces})"
+
+
+def _stages(conditions: tuple[str, ...]) -> list[str]:
+    """Lines without the values are dropped by their text, before the few that are left are parsed."""
+    if not conditions:
+        return []
+    values = dict(condition.split("=", 1) for condition in conditions)
+    sieves = (line_filter(name, value.strip('"')) for name, value in values.items())
+    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in values)
+    return [*filter(None, sieves), parsed, *(f"| {condition}" for condition in conditions)]
 
 
 def _whole(chosen: Selection) -> str:
