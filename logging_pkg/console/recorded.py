@@ -11,7 +11,7 @@ from typing import Final
 
 from logging_pkg.analysis.tables import QUANTILES, Column, Table
 from logging_pkg.console.selection import Selection
-from logging_pkg.pipeline.event_tables import GOOGLE_API, ROUTES
+from logging_pkg.pipeline.event_tables import GOOGLE_API, ROUTES, SYNCS
 
 #: From one sample of a recorded series to the next, s: `interval` of the ruler's groups in loki/rules/recording.yaml.
 INTERVAL_S: Final = 60
@@ -81,6 +81,7 @@ _TABLES: Final[Mapping[str, Mapping[str, Callable[[Selection], str]]]] = {
         "queries": _mean("route", "route:http_queries_per_request:avg_5m", REQUESTS),
         "errors": _mean("route", "route:http_error_ratio:avg_5m", REQUESTS),
     },
+    SYNCS.title: {"count": _count("resource, kind, trigger", "resource_kind_trigger_outcome:sync_runs:rate_5m")},
     GOOGLE_API.title: {
         "count": _count("operation", _ATTEMPTS),
         **{name: _worst("operation", f"operation:google_api_duration_ms:{name}_5m") for name in QUANTILES},

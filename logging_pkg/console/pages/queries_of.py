@@ -43,9 +43,9 @@ def _stages(conditions: tuple[str, ...]) -> list[str]:
     """Lines without the values are dropped by their text, before the few that are left are parsed."""
     if not conditions:
         return []
-    values = dict(condition.split("=", 1) for condition in conditions)
-    sieves = (line_filter(name, value.strip('"')) for name, value in values.items())
-    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in values)
+    parts = [condition.partition("=") for condition in conditions]
+    sieves = (line_filter(name, value.strip('"')) for name, _, value in parts if not name.endswith("!"))
+    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in dict.fromkeys(part[0].rstrip("!") for part in parts))
     return [*filter(None, sieves), parsed, *(f"| {condition}" for condition in conditions)]
 
 
