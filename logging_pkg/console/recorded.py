@@ -60,8 +60,9 @@ def mean_query(chosen: Selection, of: str, by: str, mean: str, rate: str) -> str
         rate: a recorded rate of the same events over 5 minutes.
     """
     group, window = f"service_name, env, {of}", f"[{chosen.window_s}s:{INTERVAL_S}s]"
-    events = f"sum by ({group}) ({rate}{chosen.braces})"
-    values = f"max by ({group}) ({mean}{chosen.braces})"
+    # Each sample once: without a range Prometheus takes one for the next five minutes, too, where no other came.
+    events = f"sum by ({group}) (last_over_time({rate}{chosen.braces}[{INTERVAL_S}s]))"
+    values = f"max by ({group}) (last_over_time({mean}{chosen.braces}[{INTERVAL_S}s]))"
     total = f"sum by ({by})" if by else "sum"
     weighted = f"{total} (sum_over_time(({values} * {events}){window}))"
     # Only where there is a mean: a sample of one without the other would make it too small.

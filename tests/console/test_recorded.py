@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from django.test import Client
 
 from logging_pkg.analysis.tables import QUANTILES, Table
@@ -84,24 +85,58 @@ def values_of(table: Table, answer: Vector) -> dict[tuple[str, ...], float]:
     return {tuple(sample.labels[name] for name in table.by): sample.value for sample in answer.samples}
 
 
+def samples(stack: Stack, name: str, by: str) -> dict[str, dict[float, float]]:
+    """A series as it is stored: by a label's value, the time and value of each sample."""
+    query = f'{name}{{service_name="recorded"}}[{CHOSEN.window_s}s]'
+    answer = requests.get(f"{stack.prometheus_url}/api/v1/query", params={"query": query}, timeout=10).json()
+    return {
+        item["metric"][by]: {moment: float(value) for moment, value in item["values"]}
+        for item in answer["data"]["result"]
+    }
+
+
+def asked_for(table: Table, title: str) -> dict[tuple[str, ...], float]:
+    column = next(column for column in table.columns if column.title == title)
+    query = recorded_query(table, column, CHOSEN)
+    assert query is not None
+    return values_of(table, servers.prometheus_instant(query))
+
+
 @pytest.mark.parametrize("table", [ROUTES, GOOGLE_API, SYNCS], ids=lambda table: table.title)
-def test_recorded_columns_agree_with_the_lines(asked: Stack, table: Table) -> None:
-    """Counts and means are equal, per group; a worst quantile of 5 minutes is no less than that of the hour."""
-    compared = 0
-    for column in table.columns:
-        query = recorded_query(table, column, CHOSEN)
-        if query is None:
-            continue
-        recorded = values_of(table, servers.prometheus_instant(query))
-        exact = values_of(table, servers.loki_instant(column_query(table, column, CHOSEN.window_s, CHOSEN.scope)))
-        assert exact
-        if column.function in QUANTILES:
-            assert recorded.keys() == exact.keys()
-            assert all(recorded[key] >= exact[key] for key in exact), column.title
-        else:
-            assert recorded == pytest.approx(exact, rel=1e-6), column.title
-        compared += 1
-    assert compared == {"Routes": 6, "Google API": 5, "Syncs": 1}[table.title]
+def test_recorded_counts_are_those_of_the_lines(asked: Stack, table: Table) -> None:
+    """Per group, to the last event."""
+    query = column_query(table, table.columns[0], CHOSEN.window_s, CHOSEN.scope)
+    exact = values_of(table, servers.loki_instant(query))
+    assert exact
+    assert asked_for(table, "count") == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("table", "title", "quantile"),
+    [(ROUTES, name, f"route:http_response_time_ms:{name}_5m") for name in QUANTILES]
+    + [(GOOGLE_API, name, f"operation:google_api_duration_ms:{name}_5m") for name in QUANTILES],
+)
+def test_a_recorded_quantile_is_the_worst_of_its_samples(asked: Stack, table: Table, title: str, quantile: str) -> None:
+    """Which is what its heading says."""
+    stored = samples(asked, quantile, table.by[0])
+    assert stored
+    assert asked_for(table, title) == {(group,): max(found.values()) for group, found in stored.items()}
+
+
+@pytest.mark.parametrize(
+    ("title", "mean"),
+    [("queries", "route:http_queries_per_request:avg_5m"), ("errors", "route:http_error_ratio:avg_5m")],
+)
+def test_a_recorded_mean_is_weighted_by_the_events_of_each_sample(asked: Stack, title: str, mean: str) -> None:
+    """sum(mean * n) / sum(n) over the stored samples of the same moment."""
+    weights = samples(asked, SERIES[0], "route")
+    expected = {}
+    for route, means in samples(asked, mean, "route").items():
+        assert means.keys() == weights[route].keys(), "both are recorded in one evaluation"
+        total = sum(value * weights[route][moment] for moment, value in means.items())
+        expected[route,] = total / sum(weights[route].values())
+    assert len(expected) == 2
+    assert asked_for(ROUTES, title) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_page_says_what_its_quantiles_are(asked: Stack, staff: Client, addresses: Callable[..., None]) -> None:
