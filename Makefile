@@ -7,6 +7,8 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 TYPES := tests/pipeline/dashboards/types
 PYTEST_ARGS ?=
+# One per core: most tests wait for a server most of their time. A file's tests stay together, and share its servers.
+PYTEST_WORKERS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 DJANGO_SUITE_ARGS ?=
 
 .PHONY: help demo up test test-long django-suite bench lint format servers dashboard-types lock wheel clean
@@ -23,7 +25,7 @@ up: $(STAMP) ## Start everything, print the addresses, keep it running until Ctr
 test: lint servers dashboard-types ## Set everything up, check the code, run every test but the long ones.
 	@$(RUN) -m logging_pkg.cli generate --check
 	@$(RUN) -m logging_pkg.cli check
-	@$(RUN) -m pytest -m "not long" $(PYTEST_ARGS)
+	@$(RUN) -m pytest -m "not long" $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-long: servers ## Run the tests that take minutes each.
 	@$(RUN) -m pytest -m long $(PYTEST_ARGS)

@@ -106,9 +106,9 @@ class Browser:
         """`light` or `dark`, as the system would say."""
         self._cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
-    def screenshot(self, path: Path) -> None:
-        """The whole page as a PNG."""
-        answer = self._cdp("Page.captureScreenshot", captureBeyondViewport=True)
+    def screenshot(self, path: Path, *, whole: bool = True) -> None:
+        """The whole page as a PNG, or what of it is in sight."""
+        answer = self._cdp("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def complaints(self) -> list[str]:

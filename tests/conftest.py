@@ -6,7 +6,8 @@ tests of Django and of the shipper share this file and stay independent of each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import signal
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,11 @@ import pytest
 if TYPE_CHECKING:
     from logging_pkg.loki_client import LokiClient
     from logging_pkg.stack import Binary, Stack
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it runs in the background deaf to Ctrl-C, and the servers that tests end that way inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +55,13 @@ def loki(loki_server: Stack) -> Iterator[LokiClient]:
 
     with LokiClient(loki_server.loki_url) as client:
         yield client
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test has logged may be no text (half a surrogate pair): its report travels between processes all the same."""
+    report = yield
+    report.sections = [
+        (name, content.encode("utf-8", "backslashreplace").decode("utf-8")) for name, content in report.sections
+    ]
+    return report

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -44,13 +45,13 @@ def demo(context: typer.Context) -> None:
     """Drive real traffic through real servers until the alerts have been delivered, then report."""
     if context.invoked_subcommand is not None:
         return
-    raise typer.Exit(_guarded(_demo))
+    raise typer.Exit(run_guarded(_demo))
 
 
 @app.command()
 def up() -> None:
     """Start everything, print the addresses, and keep it running until Ctrl-C."""
-    raise typer.Exit(_guarded(_up))
+    raise typer.Exit(run_guarded(_up))
 
 
 def _demo(stack: Stack, programs: Programs, receiver: WebhookReceiver, started_ns: int) -> int:
@@ -134,8 +135,12 @@ def _up(stack: Stack, programs: Programs, receiver: WebhookReceiver, started_ns:
         time.sleep(0.5)
 
 
-def _guarded(run: object) -> int:
-    """Start everything, run, and stop everything, whatever happens; errors in one line."""
+def run_guarded(run: Callable[[Stack, Programs, WebhookReceiver, int], int]) -> int:
+    """Start everything, run, and stop everything, whatever happens; errors in one line.
+
+    Args:
+        run: given the servers, the programs, what receives the alerts, and the time of the start, ns; the exit code.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     DIRECTORY.mkdir(parents=True)
@@ -160,7 +165,7 @@ def _guarded(run: object) -> int:
             try:
                 programs.start()
                 console.print(f" ✓ calendar_sync on {programs.web_url}, fake Google Calendar on {programs.google_url}")
-                return run(stack, programs, receiver, started_ns)  # type: ignore[operator, no-any-return]
+                return run(stack, programs, receiver, started_ns)
             finally:
                 programs.stop()
     except LogpipeError as error:

@@ -15,8 +15,9 @@ from logging_pkg.exceptions import LogpipeError
 def main() -> None:
     """Entry point of the console script."""
     try:
-        from logging_pkg.cli.application import application
+        from logging_pkg.cli.application import application_for
         from logging_pkg.loki_client import LokiUnanswered, LokiUnreachable
+        from logging_pkg.prometheus_client import ServerUnanswered, ServerUnreachable
     except ImportError as error:
         print(
             f'logpipe: {error.name} is not installed; install the tools with: pip install "logging-pkg[cli]"',
@@ -24,10 +25,11 @@ def main() -> None:
         )
         raise SystemExit(1) from error
     try:
-        application()
+        application_for(sys.argv[1:])()
     except LogpipeError as error:
         print(f"logpipe: {error}", file=sys.stderr)
-        raise SystemExit(3 if isinstance(error, LokiUnreachable | LokiUnanswered) else 1) from error
+        absent = LokiUnreachable | LokiUnanswered | ServerUnreachable | ServerUnanswered
+        raise SystemExit(3 if isinstance(error, absent) else 1) from error
     except OSError as error:
         # A directory that cannot be made, a file that may not be read: where no command says it better.
         place = f"{error.filename}: " if error.filename else ""

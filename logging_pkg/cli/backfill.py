@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from logging_pkg.cli.loki import LokiUrl, checked_url, loki_client, stack_url
+from logging_pkg.cli.servers import PrometheusUrl
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.exceptions import ConfigurationError, LogpipeError, LokiError, StackError
 from logging_pkg.pipeline.backfill import report, run
@@ -56,12 +57,7 @@ def backfill(
     rules: Annotated[Path, typer.Option("--rules", help="Directory of the rule files.")] = RULES,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Queries side by side.")] = 2,
     loki_url: LokiUrl = None,
-    prometheus_url: Annotated[
-        str | None,
-        typer.Option(
-            "--prometheus-url", envvar="LOGPIPE_PROMETHEUS_URL", help="Its address; by default that of `logpipe stack`."
-        ),
-    ] = None,
+    prometheus_url: PrometheusUrl = None,
 ) -> None:
     """Compute recorded series over a gap (ruler or Prometheus down) from the logs, and write what is missing."""
     began, now_ns = time.monotonic(), time.time_ns()

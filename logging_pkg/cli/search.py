@@ -114,10 +114,10 @@ def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
         if as_json:
             typer.echo(orjson.dumps(event))
         else:
-            console.print(_line(event), soft_wrap=True)
+            console.print(event_line(event), soft_wrap=True)
 
 
-def _line(event: dict[str, Any]) -> Text:
+def event_line(event: dict[str, Any]) -> Text:
     """`10:00:01.123 calendar-sync  GET /dashboard/  200   user 3 · 4,795 bytes   38 ms   0192f0c1…`."""
     correlation = str(event["correlation_id"])
     colour = _COLOURS[int(correlation[-6:] or "0", 16) % len(_COLOURS)]

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from logging_pkg.context import unobserved
 from logging_pkg.exceptions import LogpipeError
 from logging_pkg.loki_client import LokiUnanswered, LokiUnreachable
+from logging_pkg.prometheus_client import ServerUnanswered, ServerUnreachable
 
 State = Literal["ready", "waiting", "failed"]
 #: Questions asked at once, over all pages of a process: a page needs a few rounds, and a small Loki is not flooded.
@@ -40,17 +41,9 @@ class Unavailable(LogpipeError):  # noqa: N818 - it says what a server is
     """A server has no address, gives no answer, or is left in peace for a few seconds."""
 
 
-class Unreachable(Unavailable):
-    """No connection was made."""
-
-
-class Unanswered(Unavailable):
-    """The connection broke off, or time ran out."""
-
-
 #: What says that a server is not there, and what says that it may be too busy.
-_ABSENT: Final = (Unreachable, LokiUnreachable)
-_SILENT: Final = (Unanswered, LokiUnanswered)
+_ABSENT: Final = (ServerUnreachable, LokiUnreachable)
+_SILENT: Final = (ServerUnanswered, LokiUnanswered)
 
 
 @dataclass(frozen=True, slots=True)

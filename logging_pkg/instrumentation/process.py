@@ -16,12 +16,12 @@ from typing import Any
 from logging_pkg import conf
 from logging_pkg.instrumentation import background, memory_profile
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
+from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.instrumentation.request.watchdog import in_flight
 from logging_pkg.instrumentation.resources import system
 from logging_pkg.instrumentation.resources.cgroup import cpu_limit_cores
 from logging_pkg.instrumentation.resources.connections import connection_fields
 from logging_pkg.instrumentation.resources.garbage import CollectionWatch
-from logging_pkg.instrumentation.totals import unattributed
 from logging_pkg.writer import get_writer
 
 _TASK = "heartbeat"

@@ -27,6 +27,8 @@ RECORDING_RULES: Final = "loki/rules/recording.yaml"
 DEFAULT_WINDOW: Final = "5m"
 #: How old the youngest line is that a rule reads; above the shipping delay that ShipperBehind allows.
 OFFSET: Final = "30s"
+#: Longest interval: Prometheus shows a sample for 5 minutes, and the next one may come a moment late.
+MAX_INTERVAL_S: Final = 240.0
 #: Stream labels every series carries; `event` is implied by the metric's name.
 SERIES_LABELS: Final = tuple(label for label in STREAM_LABELS if label != "event")
 QUANTILES: Final = (("0.50", "p50"), ("0.95", "p95"), ("0.99", "p99"))
@@ -57,11 +59,11 @@ def recording_rules(registry: Registry) -> str:
     owners: dict[str, str] = {}
     for name in sorted(registry.events):
         event = registry.events[name]
-        for window in _windows(event.metrics):
+        for window, interval in _groups(event.metrics):
             rules = [
                 rule
                 for metric in event.metrics
-                if (metric.window or DEFAULT_WINDOW) == window
+                if ((metric.window or DEFAULT_WINDOW), metric.interval or "") == (window, interval)
                 for rule in rules_of(event, metric)
             ]
             for rule in rules:
@@ -71,24 +73,27 @@ def recording_rules(registry: Registry) -> str:
                         "rename one of the two metrics"
                     )
                 owners[rule.record] = event.path.name
-            groups.append(_render_group(f"{name}:{window}", _interval(event, window), rules))
+            group = ":".join(filter(None, (name, window, interval)))
+            groups.append(_render_group(group, interval or _interval(event, window), rules))
     return _HEADER + "groups:\n" + "\n".join(groups)
 
 
-def _windows(metrics: Iterable[Metric]) -> list[str]:
-    return sorted({metric.window or DEFAULT_WINDOW for metric in metrics}, key=lambda window: (len(window), window))
+def _groups(metrics: Iterable[Metric]) -> list[tuple[str, str]]:
+    """Windows, and intervals where a metric names its own: metrics that have both in common are one group."""
+    found = {(metric.window or DEFAULT_WINDOW, metric.interval or "") for metric in metrics}
+    return sorted(found, key=lambda group: (len(group[0]), group))
 
 
 def _interval(event: EventSchema, window: str) -> str:
     """How often a group is evaluated: each evaluation reads the whole window of its stream once per rule.
 
     A window of a minute is looked at four times within it, so that no peak of a per-minute quota passes unseen. The
-    usual 5 minutes are read once a minute. More than an hour (a quota's day) moves slowly: every two minutes.
+    usual 5 minutes are read once a minute. Longer ones (an hour, a quota's day) move slowly: every two minutes.
     """
     seconds = window_seconds(event, window)
     if seconds <= 60:
         return "15s"
-    return "1m" if seconds <= 3600 else "2m"
+    return "1m" if seconds <= 300 else "2m"
 
 
 def window_seconds(event: EventSchema, window: str) -> float:
@@ -117,7 +122,7 @@ def rules_of(event: EventSchema, metric: Metric) -> list[RecordingRule]:
         if _METRIC_NAME.fullmatch(field) is None or field in KEYWORDS:
             raise RuleError(f'{event.path}: x-metrics: "{field}" cannot be a LogQL label; rename the field')
     window = metric.window or DEFAULT_WINDOW
-    window_seconds(event, window)
+    _check_interval(event, metric, window)
     prefix = f"{'_'.join(metric.by) or 'service'}:{_with_unit(metric)}"
     about = f"{' '.join(metric.description.split())} [{metric.kind}" + (f" of {metric.field}]" if metric.field else "]")
     if metric.kind == "histogram":
@@ -134,6 +139,16 @@ def rules_of(event: EventSchema, metric: Metric) -> list[RecordingRule]:
         return [RecordingRule(f"{prefix}:avg_{window}", expr, about)]
     function, operation = ("sum_over_time", "sum") if metric.field else ("rate", "rate")
     return [RecordingRule(f"{prefix}:{operation}_{window}", _summed(function, event, metric, window), about)]
+
+
+def _check_interval(event: EventSchema, metric: Metric, window: str) -> None:
+    """An interval longer than the window leaves lines unread; after five minutes Prometheus shows no value any more."""
+    seconds = window_seconds(event, window)
+    if metric.interval and not 0 < window_seconds(event, metric.interval) <= min(seconds, MAX_INTERVAL_S):
+        raise RuleError(
+            f'{event.path}: x-metrics: interval "{metric.interval}" of {metric.name}, expected no more than its window '
+            f"({window}) and {MAX_INTERVAL_S:g} s"
+        )
 
 
 def _with_unit(metric: Metric) -> str:

@@ -199,9 +199,10 @@ def _metrics(
         by = entry.get("by", [])
         if not isinstance(by, list) or not all(isinstance(dimension, str) for dimension in by):
             raise fail(f"{place}/by", by, "a list of field names")
-        window = entry.get("window")
-        if window is not None and not (isinstance(window, str) and _WINDOW_PATTERN.fullmatch(window)):
-            raise fail(f"{place}/window", window, 'a LogQL duration such as "1m"')
+        for key in ("window", "interval"):
+            duration = entry.get(key)
+            if duration is not None and not (isinstance(duration, str) and _WINDOW_PATTERN.fullmatch(duration)):
+                raise fail(f"{place}/{key}", duration, 'a LogQL duration such as "1m"')
         for dimension in by:
             if dimension not in _ENVELOPE_DIMENSIONS and "x-dimension" not in properties.get(dimension, {}):
                 raise fail(f"{place}/by", dimension, "a field of this event with x-dimension (bounded)")
@@ -212,9 +213,10 @@ def _metrics(
                 source,
                 entry.get("unit", "1"),
                 tuple(by),
-                window,
+                entry.get("window"),
                 entry.get("description", ""),
                 weight,
+                entry.get("interval"),
             )
         )
     return tuple(metrics)

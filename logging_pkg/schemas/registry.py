@@ -40,6 +40,7 @@ class Metric:
         window: LogQL duration that replaces the default window, e.g. `1m`.
         description: what it tells, one sentence.
         weight: of a counter of sampled events, the field that says how many each line stands for.
+        interval: how often the series is recorded, where the window's own interval is too dear, e.g. `2m`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Metric:
     window: str | None
     description: str
     weight: str | None = None
+    interval: str | None = None
 
 
 @dataclass(frozen=True)

@@ -52,3 +52,22 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     assert code == 1
     assert "vector.toml: cannot be read" in error
     assert vector.read_bytes() == b"\xff\xfe\x00"
+
+
+@pytest.mark.parametrize("name", ["search", "check", "alerts", "init"])
+def test_a_command_imports_no_other_s(name: str) -> None:
+    """Help of one command is there without the modules of the rest; an unknown command knows all their names."""
+    program = (
+        "import sys; from logging_pkg.cli.application import application_for; application_for(sys.argv[1:]); "
+        "print([m for m in sys.modules if m.startswith('logging_pkg.cli.')])"
+    )
+    answer = subprocess.run([sys.executable, "-c", program, name], capture_output=True, text=True, check=True)
+    assert f"'logging_pkg.cli.{name}'" in answer.stdout
+    others = {"backfill", "generate", "rules", "stack", "compare", "ship"} - {name}
+    assert [other for other in others if f"'logging_pkg.cli.{other}'" in answer.stdout] == []
+
+
+def test_a_misspelt_command_is_told_with_the_nearest(tmp_path: Path) -> None:
+    """Although no module was asked for."""
+    code, error = run(tmp_path, "trcae")
+    assert (code, "Did you mean 'trace'?" in error) == (2, True)

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from logging_pkg.console.urls import urlpatterns
-from logging_pkg.instrumentation.totals import unattributed
+from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.testing import capture_events
 
 ADDRESSES = [

@@ -10,8 +10,9 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
-from logging_pkg.console.asking import MAX_WAITING, Asker, Unanswered, Unavailable, Unreachable, settle
+from logging_pkg.console.asking import MAX_WAITING, Asker, Unavailable, settle
 from logging_pkg.context import is_unobserved
+from logging_pkg.prometheus_client import ServerUnanswered, ServerUnreachable
 
 
 def ask(asker: Asker, key: str, question: Any, server: str = "S") -> tuple[Future[Any], Any]:
@@ -56,7 +57,7 @@ def test_who_is_away_is_left_in_peace() -> None:
 
     def absent() -> int:
         calls.append(1)
-        raise Unreachable("nobody there")
+        raise ServerUnreachable("nobody there")
 
     assert ask(asker, "a", absent)[1].problem == "nobody there"
     assert ask(asker, "b", absent)[1].problem == "nobody there"
@@ -69,7 +70,7 @@ def test_one_slow_question_does_not_shut_out_the_others() -> None:
     asker = Asker(keep_s=0)
 
     def slow() -> int:
-        raise Unanswered("no answer in 5 s")
+        raise ServerUnanswered("no answer in 5 s")
 
     for key in ("a", "b"):
         assert ask(asker, key, slow)[1].state == "failed"

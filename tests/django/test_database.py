@@ -15,10 +15,12 @@ from django.db.utils import OperationalError
 from django.test import AsyncClient, Client
 
 from logging_pkg.context import active, start_span
+from logging_pkg.instrumentation.database.query_totals import MAX_STATEMENTS
+from logging_pkg.instrumentation.database.statements import Statement
 from logging_pkg.instrumentation.database.watch import watch_databases
 from logging_pkg.instrumentation.fields import database_fields
 from logging_pkg.instrumentation.sync import sync_run
-from logging_pkg.instrumentation.totals import MAX_STATEMENTS, Totals
+from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django import urls
 
@@ -111,7 +113,7 @@ def test_n_plus_one_is_found_by_fingerprint(client: Client, events: LogEvents) -
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT id FROM auth_user WHERE id = {number}")  # the literal line
             list(Group.objects.filter(pk__in=range(number)))
-    repeated = {shape.split()[-2] + shape.split()[-1]: entry for _, _, shape, entry in span.totals.repeated()}
+    repeated = {"".join(entry.statement.shape.split()[-2:]): entry for entry in span.totals.repeated()}
     assert {key: entry.count for key, entry in repeated.items()} == {"=?": 5, "IN(?…)": 5}
     number = inspect.getsourcelines(test_n_plus_one_is_found_by_fingerprint)[1] + 5
     assert repeated["=?"].caller == f"test_database.py:{number}"
@@ -217,9 +219,9 @@ def test_a_repeated_statement_is_remembered_within_bounds() -> None:
     """Of more than 2,000 different statements all are counted, and no more remembered."""
     totals = Totals()
     for number in range(MAX_STATEMENTS + 500):
-        totals.add_query("default", "sqlite", f"SELECT c{number}", 1)
+        totals.add_query(Statement("default", "sqlite", f"SELECT c{number}"), 1)
     assert totals.query_count == MAX_STATEMENTS + 500
-    assert len(totals.databases["default"].statements) == MAX_STATEMENTS
+    assert len(totals._recent) == MAX_STATEMENTS
 
 
 def test_several_databases_are_told_apart(log_events: LogEvents) -> None:
@@ -228,7 +230,7 @@ def test_several_databases_are_told_apart(log_events: LogEvents) -> None:
 
     watch = RequestWatch("GET", lambda: "/")
     for alias in ("default", "replica", "replica"):
-        watch.totals.add_query(alias, "sqlite", "SELECT 1", 1_000_000)
+        watch.totals.add_query(Statement(alias, "sqlite", "SELECT 1"), 1_000_000)
     watch.finish(status=200, response_bytes=0)
     watch.finish(status=500, response_bytes=0)
     event = assert_event(log_events, REQUEST, count=1, query_count=3, query_time_ms=3.0, duplicate_query_count=1)

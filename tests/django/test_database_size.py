@@ -22,7 +22,7 @@ from logging_pkg.instrumentation.database.size import (
     start_size_samples,
     stop_size_samples,
 )
-from logging_pkg.instrumentation.totals import unattributed
+from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django.databases import added_database, postgresql_schema, sqlite_file
 

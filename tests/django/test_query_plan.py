@@ -23,9 +23,10 @@ from django.test.utils import CaptureQueriesContext
 from logging_pkg.conf import Settings
 from logging_pkg.context import active, start_span
 from logging_pkg.django.adapter import settings_from_django
+from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.instrumentation.query_plans import explain as query_plan
 from logging_pkg.instrumentation.query_plans.explain import MAX_QUEUED, Explainer, explainer, is_explainable
-from logging_pkg.instrumentation.totals import MAX_DEFERRED, Totals, unattributed
+from logging_pkg.instrumentation.totals import MAX_DEFERRED, Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 from tests.django import urls
 from tests.django.databases import postgresql_schema, sqlite_file

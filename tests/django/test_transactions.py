@@ -19,7 +19,8 @@ from django.test.utils import CaptureQueriesContext
 
 from logging_pkg import ContextThreadPoolExecutor
 from logging_pkg.context import active, start_span
-from logging_pkg.instrumentation.totals import DatabaseTotals, Totals
+from logging_pkg.instrumentation.database.query_totals import DatabaseTotals
+from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event
 from tests.django.databases import postgresql_schema, sqlite_file
 

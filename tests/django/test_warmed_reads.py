@@ -26,7 +26,8 @@ from logging_pkg.instrumentation.cache_warming import warmers as cache_warmers
 from logging_pkg.instrumentation.cache_warming.manifest import HOLD_S
 from logging_pkg.instrumentation.cache_warming.run import warm_caches
 from logging_pkg.instrumentation.cache_warming.warmers import Warmer, WarmItem, register
-from logging_pkg.instrumentation.totals import Totals, unattributed
+from logging_pkg.instrumentation.late_work import unattributed
+from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.loki_client import Entry, LokiClient, Stream
 from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, assert_valid_stream

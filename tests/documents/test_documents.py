@@ -57,8 +57,14 @@ MAKE = [command for command in commands() if command.startswith("make ")]
 #: Run with a Prometheus, and for one series: for all it takes minutes.
 BACKFILL = [command for command in commands() if command.startswith("logpipe backfill")]
 FOREGROUND = {"logpipe stack up", "logpipe ship", "logpipe tail 'status_code>=500'"}
+#: Run with a Prometheus and an Alertmanager beside the Loki.
+WATCHING = [
+    command
+    for command in commands()
+    if re.match("logpipe (alerts|doctor|explain|forecast|slo)\\b", command) is not None
+]
 #: Run for real in a folder that has what they name.
-RUN = [command for command in commands() if command not in {*STACK, *MAKE, *FOREGROUND, *BACKFILL}]
+RUN = [command for command in commands() if command not in {*STACK, *MAKE, *FOREGROUND, *BACKFILL, *WATCHING}]
 
 
 def test_the_documents_show_what_is_looked_for() -> None:
@@ -124,6 +130,21 @@ def test_backfill_commands_succeed(workspace: dict[str, str]) -> None:
         environ = workspace | {"LOGPIPE_PROMETHEUS_URL": stack.prometheus_url}
         done = [run(f"{command} --rule service:logging_lost_events:sum_5m", environ) for command in BACKFILL]
     assert [result.returncode for result in done] == [0] * len(BACKFILL), "\n".join(r.stdout + r.stderr for r in done)
+
+
+def test_commands_that_ask_every_server_succeed(workspace: dict[str, str]) -> None:
+    """Nothing is shipped in that folder, and no rule is loaded, which is what `doctor` finds."""
+    assert len(WATCHING) > 5
+    with Stack(("prometheus", "alertmanager")) as stack:
+        environ = workspace | {
+            "LOGPIPE_PROMETHEUS_URL": stack.prometheus_url,
+            "LOGPIPE_ALERTMANAGER_URL": stack.alertmanager_url,
+        }
+        done = {command: run(command, environ) for command in WATCHING}
+    wanted = {command: 1 if command.startswith("logpipe doctor") else 0 for command in WATCHING}
+    assert {command: result.returncode for command, result in done.items()} == wanted, "\n".join(
+        result.stdout + result.stderr for result in done.values()
+    )
 
 
 def test_stack_commands_succeed_in_order(workspace: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ import typer
 import yaml
 from django.core.management import get_commands
 
-from logging_pkg.cli.application import application
+from logging_pkg.cli.application import application_for
 from logging_pkg.conf import Settings
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.lint.project import Project, Query
@@ -112,7 +112,7 @@ def inline(pattern: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("alert", "command"), inline(r"logpipe [^`]+"))
 def test_command_exists(alert: str, command: str) -> None:
     """`logpipe …` in the text of a runbook names a command, and options it has."""
-    found: Any = typer.main.get_command(application)
+    found: Any = typer.main.get_command(application_for(()))
     for word in command.split()[1:]:
         if hasattr(found, "commands"):  # a group; typer has a click of its own
             assert word in found.commands, f"{alert}: {command}"

@@ -16,9 +16,9 @@ import pytest
 from logging_pkg import start_heartbeat
 from logging_pkg.instrumentation import process
 from logging_pkg.instrumentation.background import THREAD_NAME
+from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.instrumentation.process import sample, stop_heartbeat
 from logging_pkg.instrumentation.request.watch import RequestWatch
-from logging_pkg.instrumentation.totals import unattributed
 from logging_pkg.testing import LogEvents, capture_events
 from logging_pkg.writer import get_writer
 from tests.writer.support import by_instance, program, read_events

@@ -11,6 +11,7 @@ import pytest
 from logging_pkg import conf, track_performance
 from logging_pkg.context import Span, active, new_correlation, new_correlation_id, start_span
 from logging_pkg.exceptions import ConfigurationError
+from logging_pkg.instrumentation.database.statements import Statement
 from logging_pkg.instrumentation.request.watch import RequestWatch
 from logging_pkg.instrumentation.sampling import weight_of_detail
 from logging_pkg.instrumentation.totals import Totals
@@ -108,7 +109,7 @@ def test_what_was_left_out_is_counted_by_the_request() -> None:
             with active(start_span("sync", totals=nested)):
                 work()
                 work()
-        watch.totals.add_query("default", "sqlite", "SELECT 1", 1)
+        watch.totals.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
         watch.finish(status=200, response_bytes=0)
     assert_no_event(events, CALL)
     assert_event(events, "http.request_finished", details_dropped=3)

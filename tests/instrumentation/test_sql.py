@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from logging_pkg.instrumentation.database.sql import (
-    MAX_KNOWN,
     MAX_LENGTH,
     fingerprint,
     is_control,
-    known_shapes,
     operation_of,
     shape_of,
     text_of,
 )
+from logging_pkg.instrumentation.database.statements import MAX_KNOWN, known_statements, statement_of
 
 
 @pytest.mark.parametrize(
@@ -91,16 +90,20 @@ def test_statements_that_steer_a_transaction_are_control() -> None:
     assert not is_control("SETTINGS")
 
 
-def test_shapes_are_remembered_within_bounds() -> None:
+def test_statements_are_remembered_within_bounds() -> None:
     """Of short texts, up to a number; a long one is looked at each time, and never kept."""
+    known = known_statements("default", "test")
     for number in range(MAX_KNOWN + 5):
-        assert shape_of(f"SELECT c{number} WHERE x = {number}", "test") == f"SELECT c{number} WHERE x = ?"
-        assert len(known_shapes("test")) <= MAX_KNOWN
-    assert known_shapes("test")[f"SELECT c{MAX_KNOWN + 4} WHERE x = {MAX_KNOWN + 4}"] == "SELECT c1004 WHERE x = ?"
+        sql, shape = f"SELECT c{number} WHERE x = {number}", f"SELECT c{number} WHERE x = ?"
+        assert statement_of(sql, "default", "test") == ("default", "test", shape)
+        assert known[sql] == ("default", "test", shape)
+        assert len(known) <= MAX_KNOWN
     assert shape_of("UPDATE t SET x = 1", "test") == "UPDATE t SET x = 1"
     long = "SELECT 'secret', " + "1, " * MAX_LENGTH
-    assert shape_of(long, "test") == fingerprint(long)
-    assert long not in known_shapes("test")
+    assert statement_of(long, "default", "test") == ("default", "test", fingerprint(long))
+    assert long not in known
+    assert statement_of("BEGIN", "default", "test") is None
+    assert known_statements("replica", "test") == {}
 
 
 def test_a_long_statements_shape_is_short_and_its_own() -> None:

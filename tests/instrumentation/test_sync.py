@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from logging_pkg.context import active, current_span, start_span
+from logging_pkg.instrumentation.database.statements import Statement
 from logging_pkg.instrumentation.identity import account_hash_of
 from logging_pkg.instrumentation.sync import connection_checked, schedule_checked, sync_run
 from logging_pkg.instrumentation.totals import Totals, current_totals
@@ -30,7 +31,7 @@ def test_a_run_tells_what_it_did(log_events: LogEvents) -> None:
         run.unchanged(9)
         totals = current_totals()
         assert totals is not None
-        totals.add_query("default", "sqlite", "SELECT 1", 2_000_000)
+        totals.add_query(Statement("default", "sqlite", "SELECT 1"), 2_000_000)
         totals.add_api_attempt(1_000_000, 1)
         span_id = current_span().span_id
     event = assert_event(
@@ -79,7 +80,7 @@ def test_a_query_per_page_is_no_n_plus_one(log_events: LogEvents) -> None:
         totals = current_totals()
         assert totals is not None
         for _ in range(times):
-            totals.add_query("default", "sqlite", "SELECT 1", 1)
+            totals.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
 
     with sync_run(resource="events", kind="full", trigger="worker", account=1) as run:
         for _ in range(10):
@@ -112,9 +113,9 @@ def test_a_run_inside_a_request_counts_for_both(log_events: LogEvents) -> None:
         with sync_run(resource="events", kind="full", trigger="page", account=1):
             totals = current_totals()
             assert totals is not None
-            totals.add_query("default", "sqlite", "SELECT 1", 1)
+            totals.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
         assert current_span() is request
-        outer.add_query("default", "sqlite", "SELECT 1", 1)
+        outer.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
     event = assert_event(log_events, RUN, query_count=1)
     assert outer.query_count == 2
     assert (event["request_id"], event["parent_span_id"]) == (request.span_id, request.span_id)

@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from logging_pkg.context import active
-from logging_pkg.instrumentation import background, totals
+from logging_pkg.instrumentation import background
+from logging_pkg.instrumentation import late_work as late_work_module
+from logging_pkg.instrumentation.database.statements import Statement
+from logging_pkg.instrumentation.late_work import late_work, unattributed
 from logging_pkg.instrumentation.request import watchdog
 from logging_pkg.instrumentation.request.live_stack import frames_of_thread
 from logging_pkg.instrumentation.request.watch import RequestWatch
@@ -26,7 +29,7 @@ from logging_pkg.instrumentation.request.watchdog import (
     stop_watchdog,
     tick,
 )
-from logging_pkg.instrumentation.totals import Totals, late_work, unattributed
+from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
 
 STUCK, ORPHANED = "http.request_stuck", "http.orphaned_work_detected"
@@ -76,7 +79,7 @@ def test_a_stuck_request_is_told_once() -> None:
     with capture_events(stuck_request_threshold_s=0.001) as events:
         watch = watched()
         watch.started()
-        watch.totals.add_query("default", "sqlite", "SELECT 1", 2_000_000)
+        watch.totals.add_query(Statement("default", "sqlite", "SELECT 1"), 2_000_000)
         watch.totals.add_api_attempt(3_000_000, 1)
         time.sleep(0.002)
         for _ in range(3):
@@ -200,10 +203,10 @@ def test_late_work_of_every_kind_is_counted_apart() -> None:
     with capture_events() as events:
         watch = watched()
         watch.started()
-        watch.totals.add_query("default", "sqlite", "SELECT 1", 1)
+        watch.totals.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
         watch.finish(status=200, response_bytes=0)
         for _ in range(2):
-            watch.totals.add_query("default", "sqlite", "SELECT 1", 2_000_000)
+            watch.totals.add_query(Statement("default", "sqlite", "SELECT 1"), 2_000_000)
         watch.totals.add_transaction("default", "sqlite", committed=True, nanoseconds=1)
         watch.totals.add_transaction("default", "sqlite", committed=False, nanoseconds=1)
         watch.totals.add_cache("default", 1_000_000, hits=1)
@@ -237,9 +240,9 @@ def test_late_work_of_a_nested_unit_is_the_requests() -> None:
     with capture_events() as events:
         watch = watched()
         nested = Totals(parent=watch.totals)
-        nested.add_query("default", "sqlite", "SELECT 1", 1)
+        nested.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
         watch.finish(status=200, response_bytes=0)
-        nested.add_query("default", "sqlite", "SELECT 1", 1)
+        nested.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
         nested.add_cache("default", 1, hits=1)
         nested.add_api_attempt(1, 1)
         nested.add_transaction("default", "sqlite", committed=True, nanoseconds=1)
@@ -253,22 +256,22 @@ def test_late_work_is_told_when_it_has_been_quiet(monkeypatch: pytest.MonkeyPatc
     """Not while it goes on, but for once a minute; what comes after that is told anew, and nothing twice."""
     now = [10**12]
     monkeypatch.setattr(watchdog, "_clock", lambda: now[0])
-    monkeypatch.setattr(totals, "_clock", lambda: now[0])
+    monkeypatch.setattr(late_work_module, "_clock", lambda: now[0])
     with capture_events() as events:
         found = finished().totals
         for _ in range(59):
             now[0] += 10**9
-            found.add_query("default", "sqlite", "SELECT 1", 1)
+            found.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
             report_late_work(quiet_ns=2 * 10**9)
         assert_no_event(events, ORPHANED)
         now[0] += 10**9
-        found.add_query("default", "sqlite", "SELECT 1", 1)
+        found.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
         report_late_work(quiet_ns=2 * 10**9)
         assert_no_event(events, ORPHANED)
         now[0] += 10**9
         report_late_work(quiet_ns=2 * 10**9)
         assert [event["query_count"] for event in events.named(ORPHANED)] == [60]
-        found.add_query("default", "sqlite", "SELECT 1", 1)
+        found.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
         now[0] += 10**9
         report_late_work(quiet_ns=2 * 10**9)
         assert len(events.named(ORPHANED)) == 1
@@ -291,7 +294,7 @@ def test_late_work_from_many_threads_is_counted_exactly() -> None:
         def work() -> None:
             begin.wait()
             for _ in range(500):
-                watch.totals.add_query("default", "sqlite", "SELECT 1", 1)
+                watch.totals.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
@@ -307,12 +310,12 @@ def test_late_work_from_many_threads_is_counted_exactly() -> None:
 
 def test_memory_for_late_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody looks, requests beyond the bound leave their queries with those of no unit."""
-    monkeypatch.setattr(totals, "MAX_LATE", 3)
+    monkeypatch.setattr(late_work_module, "MAX_LATE", 3)
     before = unattributed.query_count
     with capture_events() as events:
         for _ in range(5):
             found = finished().totals
-            found.add_query("default", "sqlite", "SELECT 1", 1)
+            found.add_query(Statement("default", "sqlite", "SELECT 1"), 1)
             found.add_cache("default", 1, hits=1)
         assert len(late_work) == 3
         report_late_work()
@@ -408,7 +411,7 @@ def test_looking_does_not_disturb_a_unit_that_is_counting(often: None) -> None:
 
         def work() -> None:
             for number in range(100_000):
-                watch.totals.add_query(f"alias {number}", "sqlite", "SELECT 1", 1)
+                watch.totals.add_query(Statement(f"alias {number}", "sqlite", "SELECT 1"), 1)
                 if stop.is_set():
                     break
 

@@ -10,6 +10,7 @@ import asyncio
 import io
 import json
 import wsgiref.util
+from functools import partial
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import unquote
@@ -18,7 +19,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 
 from tests.interference.scenarios import Call
-from tests.interference.trail import describe, note, stable
+from tests.interference.trail import client_may_leave, describe, note, stable
 
 #: The one header that ours may add.
 CORRELATION = "x-correlation-id"
@@ -105,7 +106,7 @@ async def serve_asgi(handler: ASGIHandler, call: Call, cookies: SimpleCookie) ->
     ]
     gone = asyncio.Event()
     if call.leave_after == 0:
-        asyncio.get_running_loop().call_later(0.05, gone.set)
+        client_may_leave[:] = [partial(asyncio.get_running_loop().call_soon_threadsafe, gone.set)]
 
     async def receive() -> dict[str, Any]:
         if inbox:

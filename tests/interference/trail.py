@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ def stable(value: Any) -> str:
     for pattern, replacement in _UNSTABLE:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _nobody_waits() -> None:
+    """No client leaves."""
+
+
+#: What a view calls when the client may leave: not before it has begun, or it is chance how far a request gets.
+client_may_leave: list[Callable[[], object]] = [_nobody_waits]
 
 
 def note(kind: str, *values: Any) -> None:

@@ -44,7 +44,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import condition, require_POST
 from django.views.decorators.vary import vary_on_headers
 
-from tests.interference.trail import note
+from tests.interference.trail import client_may_leave, note
 
 _log = logging.getLogger("interference.views")
 
@@ -325,6 +325,7 @@ async def stream_endless(request: HttpRequest) -> StreamingHttpResponse:
 
 
 async def waiting(request: HttpRequest) -> HttpResponse:
+    client_may_leave[0]()
     try:
         await asyncio.sleep(30)
     except asyncio.CancelledError:

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connection
+from django.db import connection, connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
@@ -70,8 +70,12 @@ class Site:
     def __init__(self, scratch: Path) -> None:
         request_variants.make_site("logging_pkg", scratch)
         settings.ROOT_URLCONF = __name__
-        self._wrappers = list(connection.execute_wrappers)
-        assert self._wrappers, "the query wrapper is not installed"
+        settings.DATABASES["prometheus"] = {
+            **settings.DATABASES["default"],
+            "ENGINE": "django_prometheus.db.backends.sqlite3",
+        }
+        self.wrappers = list(connection.execute_wrappers)
+        assert self.wrappers, "the query wrapper is not installed"
         # Nothing but the middleware under test, so that its cost is not lost in the others' noise.
         settings.MIDDLEWARE = settings.MIDDLEWARE[:1]
         assert "Observability" in settings.MIDDLEWARE[0]
@@ -81,7 +85,7 @@ class Site:
 
     def switch(self, *, observed: bool) -> WSGIHandler:
         """The handler to serve with; queries are watched or not accordingly."""
-        connection.execute_wrappers[:] = self._wrappers if observed else []
+        connection.execute_wrappers[:] = self.wrappers if observed else []
         return self._observed if observed else self._bare
 
 
@@ -124,28 +128,40 @@ def _serve(site: Site, addresses: list[str], observed: bool) -> float:
     return (time.process_time_ns() - started) / len(addresses) / 1000
 
 
-def query_cost(site: Site, rounds: int) -> list[float]:
-    """CPU added per query, us, round by round: raw cursors, so that Django's own work is small."""
+def query_costs(site: Site, rounds: int) -> dict[str, list[float]]:
+    """CPU per query, us, round by round, of raw cursors, so that Django's own work is small.
 
-    def turn(observed: bool) -> float:
-        site.switch(observed=observed)
+    Bare; watched, at most three times the same statement; watched, all the same one, which is an N+1; and through the
+    database engine of django-prometheus.
+    """
+
+    def turn(wrapped: list[Any], alias: str, statements: list[str]) -> float:
+        watched = connections[alias]
+        watched.execute_wrappers[:] = wrapped
         span: Span = start_span("request", totals=Totals())
-        with active(span), connection.cursor() as cursor:
+        with active(span), watched.cursor() as cursor:
             started = time.process_time_ns()
             for number in range(_QUERIES):
-                cursor.execute(_STATEMENTS[number % len(_STATEMENTS)], [number])
+                cursor.execute(statements[number % len(statements)], [number])
             return (time.process_time_ns() - started) / _QUERIES / 1000
 
-    taken = interleave({"bare": partial(turn, False), "watched": partial(turn, True)}, rounds * 3)
-    return [a - b for a, b in zip(taken["watched"], taken["bare"], strict=True)]
+    wrappers = site.wrappers
+    turns = {
+        "bare": partial(turn, [], "default", _STATEMENTS),
+        "watched": partial(turn, wrappers, "default", _STATEMENTS),
+        "bare same": partial(turn, [], "default", _STATEMENTS[:1]),
+        "watched same": partial(turn, wrappers, "default", _STATEMENTS[:1]),
+        "django-prometheus": partial(turn, [], "prometheus", _STATEMENTS),
+    }
+    return interleave(turns, rounds * 3)
 
 
-#: As long as Django's own are.
+#: As long as Django's own are; so many that none runs more than three times, which would be an N+1.
 _STATEMENTS = [
     'SELECT "auth_user"."id", "auth_user"."password", "auth_user"."last_login", "auth_user"."is_superuser", '
     '"auth_user"."username", "auth_user"."first_name", "auth_user"."last_name", "auth_user"."email" '
     f'FROM "auth_user" WHERE "auth_user"."id" = %s LIMIT {limit}'
-    for limit in range(1, 51)
+    for limit in range(1, -(-_QUERIES // 3) + 1)
 ]
 
 
@@ -173,7 +189,7 @@ def main() -> None:
     site = Site(Path(sys.argv[1]))
     result = {
         "routes": route_costs(site, rounds),
-        "query": query_cost(site, rounds),
+        "query": query_costs(site, rounds),
         "memory": memory(site, 10_000 if quick else 100_000),
     }
     print(orjson.dumps(result).decode())

@@ -59,10 +59,29 @@ def test_every_metric_of_every_schema_has_its_rules(registry: Registry) -> None:
 
 
 def test_short_windows_are_looked_at_often_and_long_ones_seldom(registry: Registry) -> None:
-    """A quota's minute every 15 s, its day every 2 min, all else (an hour at most) once a minute."""
+    """A quota's minute every 15 s, 5 minutes once a minute, what is longer every 2; and each metric at its own interval."""
     groups = yaml.safe_load(recording_rules(registry))["groups"]
-    intervals = {group["name"].rsplit(":", 1)[1]: group["interval"] for group in groups}
-    assert intervals == {"1m": "15s", "5m": "1m", "1h": "1m", "25h": "2m"}
+    by_window: dict[str, set[str]] = {}
+    for group in groups:
+        _event, window, *own = group["name"].split(":")
+        by_window.setdefault(window, set()).add(group["interval"])
+        assert own in ([], [group["interval"]])
+    assert by_window == {"1m": {"15s"}, "5m": {"1m", "2m", "4m"}, "1h": {"2m"}, "25h": {"2m"}}
+    recorded = {rule["record"]: group["interval"] for group in groups for rule in group["rules"]}
+    assert recorded["route_method_status_class:http_requests:rate_5m"] == "1m"
+    assert recorded["route:http_response_time_ms:p95_5m"] == "2m"
+    assert recorded["route:http_apdex_ratio:avg_5m"] == "4m"
+
+
+@pytest.mark.parametrize(("window", "interval"), [("1m", "61s"), ("5m", "5m"), ("1h", "241s")])
+def test_an_interval_leaves_no_line_unread_and_no_gap_in_prometheus(
+    registry: Registry, window: str, interval: str
+) -> None:
+    """Not longer than the window, and shorter than the five minutes for which Prometheus shows a sample."""
+    event = registry.events["http.request_finished"]
+    with pytest.raises(RuleError, match=rf'interval "{interval}" of m, expected no more than its window \({window}\)'):
+        rules_of(event, metric(window=window, interval=interval))
+    assert rules_of(event, metric(window=window, interval="1m"))
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,22 @@ def test_null_is_left_out_and_text_fails_a_rule_without_the_error_filter(loki: L
     assert sample.value == 3
     with pytest.raises(LokiError, match="SampleExtractionErr"):
         loki.query(query.replace(' | __error__=""', ""), now_ns)
+
+
+def test_an_average_by_groups_leaves_out_what_has_no_value(loki: LokiClient) -> None:
+    """Loki's frontend counts such a line where it splits the average into shards: ours is told not to."""
+    now_ns = time.time_ns() // 1000 * 1000
+    service = "averages"
+    push(
+        loki,
+        [
+            line("cache.usage_reported", service, now_ns - age * 10**9, alias="default", size_bytes=size)
+            for age, size in ((40, 2), (45, 4), (50, None))
+        ],
+    )
+    query = (
+        f'avg_over_time({{event="cache.usage_reported", service_name="{service}"}} '
+        '| json alias="alias", size_bytes="size_bytes" | unwrap size_bytes | __error__="" [5m]) by (alias)'
+    )
+    (sample,) = loki.query(query, now_ns).samples
+    assert (sample.value, sample.labels) == (3, {"alias": "default"})

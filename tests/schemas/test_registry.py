@@ -101,6 +101,11 @@ def test_a_directory_of_the_project_adds_its_events(tmp_path: Path) -> None:
             "a LogQL duration",
         ),
         (
+            declaration(**{"x-metrics": [{"name": "n", "kind": "counter", "interval": "2 min"}]}),
+            "at x-metrics/0/interval",
+            "a LogQL duration",
+        ),
+        (
             declaration(properties={"channel": {"type": "string"}}),
             "at properties/channel/description",
             "one sentence",

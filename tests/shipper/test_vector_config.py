@@ -167,17 +167,17 @@ def test_the_command_checks_and_renews_a_file(tmp_path: Path) -> None:
     """`logpipe vector-config --check` exits 1 on an outdated file and changes nothing; without it the file is renewed."""
     from typer.testing import CliRunner
 
-    from logging_pkg.cli.application import application
+    from logging_pkg.cli.application import application_for
 
     path = tmp_path / "vector.toml"
     outdated = CONFIG.text.replace('  "process.sampled",\n', "", 1)
     path.write_text(outdated)
     run = CliRunner()
-    answer = run.invoke(application, ["vector-config", str(path), "--check"])
+    answer = run.invoke(application_for(()), ["vector-config", str(path), "--check"])
     assert answer.exit_code == 1
     assert "out of date" in answer.output
     assert path.read_text() == outdated
-    assert run.invoke(application, ["vector-config", str(path)]).exit_code == 0
+    assert run.invoke(application_for(()), ["vector-config", str(path)]).exit_code == 0
     assert path.read_text() == CONFIG.text
-    assert run.invoke(application, ["vector-config", str(path), "--check"]).exit_code == 0
-    assert run.invoke(application, ["vector-config", str(tmp_path / "none.toml")]).exit_code == 1
+    assert run.invoke(application_for(()), ["vector-config", str(path), "--check"]).exit_code == 0
+    assert run.invoke(application_for(()), ["vector-config", str(tmp_path / "none.toml")]).exit_code == 1

@@ -14,11 +14,10 @@ from logging_pkg.console.asking import State
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.lists import EventList
 from logging_pkg.console.pages.alerts import failing
-from logging_pkg.console.pages.queries_of import count, lines, over_time, series
+from logging_pkg.console.pages.queries_of import lines, series, whole
 from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted
 from logging_pkg.loki_client import Rule
-
-_STATUS = "shipper.status_reported"
+from logging_pkg.pipeline import event_queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class FailingRulesPanel(Panel):
 
 def pipeline(desk: Desk) -> Sequence[Section]:
     """Servers first: without them nothing else can be said."""
-    chosen = desk.selection
+    chosen, window = desk.selection, whole(desk.selection)
     rules = (desk.rules(), desk.prometheus_rules())
     servers = tuple(desk.ready(name) for name in ("Loki", "Prometheus", "Alertmanager"))
     # Over all services: shippers and rules belong to no single one.
@@ -88,7 +87,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 Tile("Events stored", (desk.logql(_stored(desk)),), note="lines in this time", read=counted),
                 Tile(
                     "Late",
-                    (desk.logql(over_time(chosen, "max_over_time", _STATUS, "lag_s", "5m")),),
+                    (desk.logql(event_queries.shipper_lag_s(chosen.matchers)),),
                     note="age of the oldest event not shipped",
                     unit="s",
                     limit=60,
@@ -97,13 +96,13 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Not shipped yet",
-                    (desk.logql(over_time(chosen, "max_over_time", _STATUS, "backlog_bytes", "5m")),),
+                    (desk.logql(event_queries.backlog_bytes(chosen.matchers)),),
                     unit="bytes",
                     empty="no shipper reports",
                 ),
                 Tile(
                     "Dead letters",
-                    (desk.logql(over_time(chosen, "sum_over_time", _STATUS, "dead_letter_count")),),
+                    (desk.logql(event_queries.dead_letters(window, chosen.matchers)),),
                     note="lines that were no events",
                     limit=0,
                     target="none",
@@ -111,7 +110,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Refused events",
-                    (desk.logql(count(chosen, "logging.event_rejected")),),
+                    (desk.logql(event_queries.refused_events(window, chosen.matchers)),),
                     note="that broke their schema",
                     limit=0,
                     target="none",
@@ -119,7 +118,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Deleted before shipping",
-                    (desk.logql(over_time(chosen, "sum_over_time", "logging.file_deleted", "lost_event_count")),),
+                    (desk.logql(event_queries.deleted_events(window, chosen.matchers)),),
                     note="the disk's share was used up",
                     limit=0,
                     target="none",
@@ -127,7 +126,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Could not be written",
-                    (desk.logql(over_time(chosen, "max_over_time", "process.sampled", "failed_count")),),
+                    (desk.logql(event_queries.unwritten_events(window, chosen.matchers)),),
                     note="lines, of the process with the most",
                     limit=0,
                     target="none",
@@ -135,7 +134,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Processes alive",
-                    (desk.logql(_processes(desk)),),
+                    (desk.logql(event_queries.processes_alive(chosen.matchers)),),
                     note="with a heartbeat in the last minute",
                     read=counted,
                 ),
@@ -148,7 +147,7 @@ def pipeline(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Newest recorded sample",
-                    (desk.promql(f"time() - max(timestamp(service:process_heartbeats:rate_5m{chosen.braces}))"),),
+                    (desk.promql(event_queries.recorded_age_s(chosen.braces)),),
                     note="age in Prometheus; the ruler looks once a minute",
                     unit="s",
                     limit=180,
@@ -200,9 +199,3 @@ def pipeline(desk: Desk) -> Sequence[Section]:
 
 def _stored(desk: Desk) -> str:
     return f'sum(count_over_time({{event=~".+"{desk.selection.matchers}}} [{desk.selection.window_s}s]))'
-
-
-def _processes(desk: Desk) -> str:
-    # allow logql/unbounded-by: counted, not shown
-    beats = f'{{event="process.sampled"{desk.selection.matchers}}} | json instance_id="instance_id"'
-    return f"count(sum by (instance_id) (count_over_time({beats} [1m])))"

@@ -16,7 +16,8 @@ from logging_pkg.instrumentation.totals import Totals
 def report_n_plus_one(totals: Totals, span: Span) -> None:
     """Emit what a finished unit repeated."""
     threshold = conf.settings().n_plus_one_threshold
-    for alias, database, shape, statement in totals.repeated():
+    for repeated in totals.repeated():
+        alias, vendor, shape = repeated.statement
         # A repeated write is a loop of writes; only repeated reads are what N+1 names.
         if operation_of(shape) != "select" or not totals.take_finding():
             continue
@@ -24,12 +25,12 @@ def report_n_plus_one(totals: Totals, span: Span) -> None:
             "db.n_plus_one_detected",
             {
                 "alias": alias,
-                "vendor": database.vendor,
+                "vendor": vendor,
                 "fingerprint": shape,
-                "count": statement.count,
+                "count": repeated.count,
                 "threshold": threshold,
-                "total_ms": milliseconds(statement.nanoseconds),
-                "caller": statement.caller,
+                "total_ms": milliseconds(repeated.nanoseconds),
+                "caller": repeated.caller,
                 "route": totals.route(),
             },
             span,

@@ -122,16 +122,6 @@ def _fingerprint(sql: str, vendor: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
-#: Texts whose shape is remembered, for each vendor; with one more all are forgotten, which costs a look at each in use.
-MAX_KNOWN = 1_000
-_known: dict[str, dict[str, str]] = {}
-
-
-def known_shapes(vendor: str) -> dict[str, str]:
-    """Shapes of the texts seen lately, for a look that costs no call; `shape_of` tells and adds the others."""
-    return _known.setdefault(vendor, {})
-
-
 def shape_of(sql: str, vendor: str) -> str:
     """What makes two statements the same one: the fingerprint of a SELECT, which findings tell; of anything else the
     text, or what stands for a long one, so that no unit keeps those in memory. Empty where nothing is asked of the
@@ -141,11 +131,7 @@ def shape_of(sql: str, vendor: str) -> str:
         return ""
     if len(sql) > MAX_LENGTH:
         return fingerprint(sql, vendor) if operation_of(sql) == "select" else f"{len(sql)} {hash(sql)}"
-    known = known_shapes(vendor)
-    if len(known) >= MAX_KNOWN:
-        known.clear()
-    shape = known[sql] = fingerprint(sql, vendor) if operation_of(sql) == "select" else sql
-    return shape
+    return fingerprint(sql, vendor) if operation_of(sql) == "select" else sql
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -19,13 +19,15 @@ from logging_pkg import conf
 from logging_pkg import context as _context
 from logging_pkg.context import current_span, is_unobserved
 from logging_pkg.instrumentation.database.caller import project_caller
-from logging_pkg.instrumentation.database.sql import fingerprint, known_shapes, operation_of, shape_of, text_of
+from logging_pkg.instrumentation.database.sql import fingerprint, operation_of, text_of
+from logging_pkg.instrumentation.database.statements import known_statements, statement_of
 from logging_pkg.instrumentation.database.transactions import WATCH_ATTRIBUTE, watch_transactions
 from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
+from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.instrumentation.query_plans.explain import offer
 from logging_pkg.instrumentation.resources.connections import note_connection
-from logging_pkg.instrumentation.totals import Totals, unattributed
+from logging_pkg.instrumentation.totals import Totals
 
 _Watch = Callable[[Callable[..., Any], Any, Any, bool, dict[str, Any]], Any]
 
@@ -62,7 +64,7 @@ def _watcher(connection: Any) -> _Watch:
     """The execute wrapper of one connection. It runs for every query: hence no call that can be spared."""
     alias, vendor = connection.alias, connection.vendor
     transaction = watch_transactions(connection)
-    shapes = known_shapes(vendor)
+    known = known_statements(alias, vendor)
 
     def watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         started = _clock()
@@ -74,22 +76,22 @@ def _watcher(connection: Any) -> _Watch:
                 if not connection.autocommit and transaction.opened is None:
                     transaction.ran(started)
                 try:
-                    shape = shapes.get(sql)
+                    statement = known.get(sql)
                 except TypeError:  # a composed statement of psycopg has no hash
-                    shape = None
-                if shape is None:
-                    shape = shape_of(text_of(sql, connection.connection), vendor)
-                if shape:
+                    statement = None
+                if statement is None:
+                    statement = statement_of(text_of(sql, connection.connection), alias, vendor)
+                if statement is not None:
                     nanoseconds = ended - started
                     span = _current_unit()
                     totals: Totals | None = None if span is None else span.totals
                     if totals is None:
                         if not is_unobserved():
-                            unattributed.add_query()
+                            unattributed.add_queries()
                             if nanoseconds > conf.settings().slow_query_nanoseconds:
                                 _found_slow(connection, sql, params, many, context, nanoseconds, None)
                     else:
-                        totals.add_query(alias, vendor, shape, nanoseconds)
+                        totals.add_query(statement, nanoseconds)
                         if nanoseconds > totals.slow_query_nanoseconds:
                             _found_slow(connection, sql, params, many, context, nanoseconds, totals)
                         if totals.query_overhead is None:

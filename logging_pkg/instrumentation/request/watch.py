@@ -29,8 +29,9 @@ from logging_pkg.events.stacks import describe_exception
 from logging_pkg.instrumentation.database.findings import report_n_plus_one, report_query_count
 from logging_pkg.instrumentation.fields import NO_CACHE_FIELDS, cache_fields, database_fields, milliseconds
 from logging_pkg.instrumentation.guard import emit_safely
+from logging_pkg.instrumentation.late_work import Ended, unattributed
 from logging_pkg.instrumentation.request.watchdog import in_flight
-from logging_pkg.instrumentation.totals import Ended, Totals, unattributed
+from logging_pkg.instrumentation.totals import Totals
 
 _STATUS_CLASSES = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})

@@ -20,8 +20,8 @@ from logging_pkg.events.stacks import describe_frames
 from logging_pkg.instrumentation import background
 from logging_pkg.instrumentation.fields import milliseconds
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
+from logging_pkg.instrumentation.late_work import Ended, LateWork, late_work
 from logging_pkg.instrumentation.request.live_stack import frames_of_task, frames_of_thread
-from logging_pkg.instrumentation.totals import Ended, LateWork, late_work
 
 if TYPE_CHECKING:
     from logging_pkg.instrumentation.request.watch import RequestWatch

@@ -11,6 +11,7 @@ from functools import cached_property
 import yaml
 
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile, scalar
+from logging_pkg.pipeline.yaml_nodes import compose
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class YamlFile:
     def of(cls, source: SourceFile) -> YamlFile:
         """Parse a file."""
         try:
-            node = yaml.compose(source.text, Loader=yaml.SafeLoader)
+            node = compose(source.text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             return cls(source, None, error.problem or "not YAML", mark.index if mark else 0)

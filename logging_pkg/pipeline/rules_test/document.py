@@ -17,6 +17,7 @@ import yaml
 
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.rules_test.values import duration_ns
+from logging_pkg.pipeline.yaml_nodes import compose
 
 T = TypeVar("T")
 
@@ -146,7 +147,7 @@ def read_document(path: Path, shown: str) -> Node:
         RuleTestError: it cannot be read, or is no YAML.
     """
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = compose(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RuleTestError(f"{shown}: {error.strerror}; expected a YAML file") from None
     except UnicodeDecodeError:

@@ -91,4 +91,4 @@ def _gives(mapping: Mapping, node: yaml.Node, change: Change) -> bool:
     if not isinstance(node, yaml.ScalarNode):
         return False
     text: Snippet = scalar(mapping.source, node)
-    return same(yaml.safe_load(text.text) if node.style is None else text.text, change.option)
+    return same(yaml.safe_load(text.text) if not node.style else text.text, change.option)

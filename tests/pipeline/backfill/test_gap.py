@@ -25,6 +25,8 @@ RULES = Path(__file__).parents[3] / "loki/rules"
 FASTER = {
     "interval: 15s": "interval: 2s",
     "interval: 1m": "interval: 3s",
+    "interval: 2m": "interval: 4s",
+    "interval: 4m": "interval: 5s",
     "[5m]": "[8s]",
     "[1m]": "[4s]",
     "offset 30s": "offset 1s",

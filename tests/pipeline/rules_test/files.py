@@ -10,7 +10,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from logging_pkg.cli.application import application
+from logging_pkg.cli.application import application_for
 from logging_pkg.pipeline.rules_test.model import Rule, RuleTest
 from logging_pkg.pipeline.rules_test.parse import read_tests
 from logging_pkg.schemas import load_registry
@@ -34,7 +34,7 @@ def read(directory: Path, tests: str, rules: str = "") -> list[RuleTest]:
 
 def run(*arguments: str | Path) -> tuple[int, str]:
     """Exit code, and standard output and error."""
-    result = CliRunner().invoke(application, ["rules", "test", *map(str, arguments)])
+    result = CliRunner().invoke(application_for(()), ["rules", "test", *map(str, arguments)])
     return result.exit_code, result.output
 
 

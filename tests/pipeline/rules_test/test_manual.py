@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from logging_pkg.cli.application import application
+from logging_pkg.cli.application import application_for
 
 PROJECT = Path(__file__).parents[3]
 MANUAL = (PROJECT / "docs/RULE_TESTS.md").read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack_binaries: Mapp
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    result = CliRunner().invoke(application, ["rules", "test", *arguments])
+    result = CliRunner().invoke(application_for(()), ["rules", "test", *arguments])
     return result.exit_code, result.output
 
 

@@ -1,0 +1,239 @@
+"""What a unit of work has done on its databases: queries, transactions, statements repeated.
+
+In: one call per query and transaction, from any thread. Out: totals per alias, and what was repeated too often.
+Never: keeps SQL parameters, loses a count between threads, grows without bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from logging_pkg import conf
+from logging_pkg.instrumentation.database.caller import project_caller
+from logging_pkg.instrumentation.database.statements import Statement
+from logging_pkg.instrumentation.late_work import Accounted, unattributed
+
+#: Distinct statements remembered; a unit that runs more has other problems, and still counts them all.
+MAX_STATEMENTS = 2_000
+#: Times of one statement kept apart before they are added up.
+MAX_RECENT = 1_000
+
+
+@dataclass(slots=True)
+class DatabaseTotals:
+    """Queries and transactions of one database alias."""
+
+    vendor: str
+    count: int = 0
+    nanoseconds: int = 0
+    duplicates: int = 0
+    commits: int = 0
+    rollbacks: int = 0
+    transaction_nanoseconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A statement that ran too often within a unit, and the project's line that ran it."""
+
+    statement: Statement
+    count: int
+    nanoseconds: int
+    caller: str | None
+
+
+class QueryTotals(Accounted):
+    """Queries and transactions of one unit, and those of the units in it.
+
+    Args:
+        parent: totals of the enclosing unit.
+    """
+
+    #: Whether there is something for `repeated` to tell.
+    has_repeated = False
+    #: What watching its first query cost. It stands for all of them: each reading of the clock would cost as well.
+    query_overhead: int | None = None
+
+    def __init__(self, parent: Self | None) -> None:
+        super().__init__()
+        self.parent: Self | None = parent
+        self._databases: dict[str, DatabaseTotals] = {}
+        #: Nanoseconds of the queries that have not been added up, by statement: written without the lock.
+        self._recent: dict[Statement, list[int]] = {}
+        #: Count and nanoseconds of those that have been.
+        self._statements: dict[Statement, tuple[int, int]] = {}
+        #: The project's line that repeated a statement too often.
+        self._callers: dict[Statement, str | None] = {}
+        self.settings = settings = conf.settings()
+        self.slow_query_nanoseconds = settings.slow_query_nanoseconds
+        self._look_above = min(settings.n_plus_one_threshold, MAX_RECENT)
+
+    def add_query(self, statement: Statement, nanoseconds: int) -> None:
+        """Count one query, here and in every enclosing unit.
+
+        In a request, where most queries run, without a lock: the list takes them from all threads, none is lost, and
+        whoever reads the totals adds them up.
+
+        Args:
+            statement: that was run.
+            nanoseconds: it took.
+        """
+        if self.parent is not None:
+            self._add_nested_query(statement, nanoseconds)
+            return
+        times = self._recent.get(statement) or self._times_of(statement)
+        if times is None:
+            self._count(statement, nanoseconds)
+        else:
+            times.append(nanoseconds)
+            if len(times) > self._look_above:
+                self._look_at(statement, len(times))
+        # Asked last: what came before the end has been added up by `end`, and this finds nothing.
+        if self.ended is not None:
+            self._take_as_late()
+
+    def _times_of(self, statement: Statement) -> list[int] | None:
+        """Where the times of a statement are put; None where there are too many different ones."""
+        if len(self._recent) >= MAX_STATEMENTS and statement not in self._recent:
+            return None
+        return self._recent.setdefault(statement, [])
+
+    def _count(self, statement: Statement, nanoseconds: int, *, is_duplicate: bool = False) -> bool:
+        """Count a query without remembering its statement; False where it came late."""
+        with self._lock:
+            if self.ended is not None:
+                self._add_late_queries(1, nanoseconds)
+                return False
+            database = self._database(statement.alias, statement.vendor)
+            database.count += 1
+            database.nanoseconds += nanoseconds
+            database.duplicates += is_duplicate
+            return True
+
+    def _look_at(self, statement: Statement, recent: int) -> None:
+        """A statement was repeated: whose line is it, and is it time to add up."""
+        self.has_repeated = True
+        callers = self._callers
+        if statement not in callers and recent > self.settings.n_plus_one_threshold:
+            callers[statement] = None  # first of all: finding the caller may run code that queries
+            callers[statement] = project_caller()
+        if recent > MAX_RECENT:
+            with self._lock:
+                self._add_up()
+
+    def _add_nested_query(self, statement: Statement, nanoseconds: int) -> None:
+        with self._lock:
+            if self.ended is not None:
+                self._add_late_queries(1, nanoseconds)
+                return
+            times = self._times_of(statement)
+            if times is None:
+                is_duplicate, recent = False, 0
+                self._count(statement, nanoseconds)
+            else:
+                is_duplicate = bool(times) or statement in self._statements
+                times.append(nanoseconds)
+                recent = len(times)
+        if recent > self._look_above:
+            self._look_at(statement, recent)
+        totals = self.parent
+        while totals is not None and totals._count(statement, nanoseconds, is_duplicate=is_duplicate):
+            totals = totals.parent
+
+    def _add_up(self) -> None:
+        """With the lock held: move what was put down without it into the totals."""
+        for statement, times in list(self._recent.items()):
+            count = len(times)
+            if not count:
+                continue
+            nanoseconds = sum(times[:count])
+            del times[:count]  # another thread may have put down more: that stays
+            before = self._statements.get(statement)
+            database = self._database(statement.alias, statement.vendor)
+            database.count += count
+            database.nanoseconds += nanoseconds
+            database.duplicates += count if before else count - 1
+            if before:
+                count, nanoseconds = count + before[0], nanoseconds + before[1]
+            self._statements[statement] = count, nanoseconds
+            if count > self.settings.n_plus_one_threshold:
+                self.has_repeated = True
+
+    def _take_as_late(self) -> None:
+        """What was put down after the end is late work."""
+        with self._lock:
+            for times in list(self._recent.values()):
+                count = len(times)
+                if count:
+                    nanoseconds = sum(times[:count])
+                    del times[:count]
+                    self._add_late_queries(count, nanoseconds)
+
+    def note_query_overhead(self, nanoseconds: int) -> None:
+        """Keep what watching the first query cost, here and in the enclosing units that had none yet."""
+        totals: QueryTotals | None = self
+        while totals is not None and totals.query_overhead is None:
+            totals.query_overhead = nanoseconds
+            totals = totals.parent
+
+    def add_transaction(self, alias: str, vendor: str, *, committed: bool, nanoseconds: int) -> None:
+        """Count one finished transaction and the time it was open, here and in every enclosing unit."""
+        totals: QueryTotals | None = self
+        while totals is not None:
+            with totals._lock:
+                if totals.ended is not None:
+                    if (late := totals._late()) is not None:
+                        late.commits += committed
+                        late.rollbacks += not committed
+                    return
+                database = totals._database(alias, vendor)
+                database.commits += committed
+                database.rollbacks += not committed
+                database.transaction_nanoseconds += nanoseconds
+            totals = totals.parent
+
+    def _database(self, alias: str, vendor: str) -> DatabaseTotals:
+        database = self._databases.get(alias)
+        if database is None:
+            database = self._databases[alias] = DatabaseTotals(vendor)
+        return database
+
+    def _add_late_queries(self, count: int, nanoseconds: int) -> None:
+        if (late := self._late()) is not None:
+            late.queries += count
+            late.query_nanoseconds += nanoseconds
+        else:
+            unattributed.add_queries(count)
+
+    @property
+    def databases(self) -> dict[str, DatabaseTotals]:
+        """Totals by alias, of all queries so far; once the unit has ended they change no more."""
+        if self.ended is None:
+            with self._lock:
+                self._add_up()
+        return self._databases
+
+    @property
+    def query_count(self) -> int:
+        """Queries so far, all aliases. The watchdog asks without the lock, while further ones may come."""
+        counted = sum(database.count for database in list(self._databases.values()))
+        return counted if self.ended else counted + sum(len(times) for times in list(self._recent.values()))
+
+    @property
+    def query_nanoseconds(self) -> int:
+        """Time in them."""
+        counted = sum(database.nanoseconds for database in list(self._databases.values()))
+        return counted if self.ended else counted + sum(sum(times) for times in list(self._recent.values()))
+
+    def repeated(self) -> list[Repeated]:
+        """What ran more often than the N+1 threshold, most often first."""
+        if self.ended is None:
+            with self._lock:
+                self._add_up()
+        found = [
+            Repeated(statement, count, nanoseconds, self._callers.get(statement))
+            for statement, (count, nanoseconds) in list(self._statements.items())
+            if count > self.settings.n_plus_one_threshold
+        ]
+        return sorted(found, key=lambda entry: -entry.count)
