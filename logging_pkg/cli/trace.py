@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -42,8 +43,13 @@ def trace(
     if files:
         events = events_in_files(files, some_id)
     else:
-        with loki_client(loki_url) as client:
-            events = events_of(client, some_id)
+        with loki_client(loki_url) as client, _progress() as progress:
+            bar = progress.add_task("looking through the last hours", total=None)
+
+            def show(done: int, total: int) -> None:
+                progress.update(bar, total=total, completed=done)
+
+            events = events_of(client, some_id, on_progress=show)
     found = build_trace(events)
     if as_json:
         typer.echo(json.dumps(_value(found), ensure_ascii=False))
@@ -86,6 +92,18 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
     console.print(table)
     if found.orphans:
         console.print(Text(f"{len(found.orphans)} spans name a parent that is not in the store", style="red"))
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    # Nothing in a file: a progress bar is for who waits before a terminal.
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(24),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def _indent(row: Row) -> str:

@@ -14,12 +14,14 @@ from typing import Any, ClassVar
 import orjson
 from django.urls import reverse
 
+from logging_pkg import conf
 from logging_pkg.analysis.describe import detail, label, short_statement
 from logging_pkg.analysis.tables import Column, Table, TableRow
 from logging_pkg.analysis.trace import CANONICAL_EVENTS
 from logging_pkg.console.desk import Desk, Question
 from logging_pkg.console.numbers import ago, number
 from logging_pkg.console.panels import Panel
+from logging_pkg.console.recorded import heading, recorded_query
 from logging_pkg.console.selection import Selection
 from logging_pkg.pipeline.event_tables import column_query, rows_from
 from logging_pkg.schemas.conventions import CORRELATION_ID_PATTERN
@@ -74,9 +76,12 @@ class TablePanel(Panel):
     empty: str = "nothing in this time"
 
     @property
-    def headings(self) -> list[tuple[Column, Question]]:
-        """Each column with its query."""
-        return list(zip(self.table.columns, self.questions, strict=True))
+    def headings(self) -> list[tuple[str, Question]]:
+        """Each column's title with its query."""
+        return [
+            (heading(column) if question.language == "PromQL" else column.title, question)
+            for column, question in zip(self.table.columns, self.questions, strict=True)
+        ]
 
     @property
     def rows(self) -> list[ShownRow]:
@@ -154,13 +159,19 @@ class EventList(Panel):
 
 
 def table_panel(desk: Desk, table: Table, note: str = "", empty: str = "nothing in this time") -> TablePanel:
-    """Ask for a table, a query per column."""
+    """Ask for a table, a query per column: of recorded series where there are such and a Prometheus, else of lines."""
     chosen = desk.selection
-    questions = tuple(
-        desk.logql(column_query(table, column, chosen.window_s, chosen.scope)) for column in table.columns
-    )
+    questions = tuple(_column(desk, table, column) for column in table.columns)
     search = reverse("logging_pkg_console:search")
     return TablePanel(table.title, questions, note, table=table, selection=chosen, search=search, empty=empty)
+
+
+def _column(desk: Desk, table: Table, column: Column) -> Question:
+    chosen = desk.selection
+    recorded = recorded_query(table, column, chosen) if conf.settings().prometheus_url else None
+    if recorded is not None:
+        return desk.promql(recorded)
+    return desk.logql(column_query(table, column, chosen.window_s, chosen.scope))
 
 
 def shown_event(line: str) -> ShownEvent | None:

@@ -189,5 +189,16 @@ def counted(vector: Vector) -> float:
     return first(vector) or 0.0
 
 
+def share(some: Vector, of: Vector) -> float | None:
+    """The share of two counts, 0 to 1; None where there is nothing to have a share of."""
+    return counted(some) / total if (total := counted(of)) else None
+
+
+def rest(some: Vector, of: Vector) -> float | None:
+    """What is left of all besides that share."""
+    found = share(some, of)
+    return None if found is None else 1 - found
+
+
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None

@@ -6,6 +6,7 @@ tests lint them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _STATUS: Final = "shipper.status_reported"
@@ -17,10 +18,26 @@ RECORDED: Final = "service:process_heartbeats:rate_5m"
 
 def count(event: str, window: str, *conditions: str, matchers: str = "") -> str:
     """How many events there are: `conditions` are fields and texts, `is_success="0"`; `matchers` begin with a comma."""
-    fields = [condition.partition("=")[0] for condition in conditions]
-    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in fields) if fields else ""
-    parts = [f'{{event="{event}"{matchers}}}', parsed, *(f"| {condition}" for condition in conditions)]
-    return f"sum(count_over_time({' '.join(part for part in parts if part)} [{window}]))"
+    parts = [f'{{event="{event}"{matchers}}}', *stages(conditions)]
+    return f"sum(count_over_time({' '.join(parts)} [{window}]))"
+
+
+def line_filter(name: str, value: str) -> str:
+    """A stage that drops lines without a field's number before they are parsed; empty where the value is no number.
+
+    Looking for text in a line costs Loki a tenth of parsing it. Only a first sieve: the field is compared afterwards.
+    """
+    return f'|~ `"{name}": ?{value}\\b`' if value.isascii() and value.isdigit() else ""
+
+
+def stages(conditions: Sequence[str]) -> list[str]:
+    """What picks lines with these values: their text drops the others, before the few that are left are parsed."""
+    if not conditions:
+        return []
+    parts = [condition.partition("=") for condition in conditions]
+    sieves = (line_filter(name, value.strip('"')) for name, _, value in parts if not name.endswith("!"))
+    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in dict.fromkeys(part[0].rstrip("!") for part in parts))
+    return [*filter(None, sieves), parsed, *(f"| {condition}" for condition in conditions)]
 
 
 def over_time(function: str, event: str, field: str, window: str, *, matchers: str = "") -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from logging_pkg.analysis.tables import QUANTILES, Column, Table, TableRow, as_label, in_order
 from logging_pkg.loki_client import LokiClient, Vector
+from logging_pkg.pipeline.event_queries import line_filter
 
 _SECOND = 1_000_000_000
 #: Functions that take their groups themselves.
@@ -190,6 +191,7 @@ def column_query(table: Table, column: Column, window_s: int, scope: Scope | Non
     pipeline = " ".join(
         [
             "{" + ", ".join(f"{name}={json.dumps(value)}" for name, value in selector.items()) + "}",
+            *filter(None, (line_filter(name, value) for name, value in where.items())),
             "| json " + ", ".join(f'{_safe(name)}="{name}"' for name in names),
             # One line that is no JSON would fail the whole query.
             *(['| __error__=""'] if not unwrapped else []),

@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,8 @@ from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
 
 _SECOND = 1_000_000_000
 _HOUR = 3600 * _SECOND
+#: How much time is looked through at once where an ID does not tell its own.
+_PART = _HOUR // 2
 #: Every stream of this pipeline has these labels.
 _ALL_STREAMS = '{service_name=~".+", event=~".+"}'
 #: A search of one ID; the longest prefix that is no span ID is 15 digits.
@@ -50,13 +52,20 @@ def search_window(correlation_id: str, now_ns: int) -> tuple[int, int]:
     return now_ns - 6 * _HOUR, now_ns + 60 * _SECOND
 
 
-def events_of(client: LokiClient, some_id: str, *, now_ns: int | None = None) -> list[dict[str, Any]]:
+def events_of(
+    client: LokiClient,
+    some_id: str,
+    *,
+    now_ns: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[dict[str, Any]]:
     """All events that share the correlation of an ID.
 
     Args:
         client: of the Loki to ask.
         some_id: a correlation ID, the beginning of one (4 digits or more), or a request_id, sync_id or api_call_id.
         now_ns: end of the search; the present when None.
+        on_progress: told, after each part of the time that was looked through, how many are and how many there are.
 
     Raises:
         LogpipeError: the ID is not hexadecimal, nothing was found, or the prefix fits several correlations.
@@ -64,18 +73,35 @@ def events_of(client: LokiClient, some_id: str, *, now_ns: int | None = None) ->
     """
     some_id = _checked(some_id)
     now_ns = time.time_ns() if now_ns is None else now_ns
-    if len(some_id) == _SPAN_ID_DIGITS:
-        units = " or ".join(f'{name}="{some_id}"' for name in _UNIT_IDS)
-        condition = f'{units} or correlation_id=~"{some_id}.*"'
-    elif len(some_id) == _CORRELATION_ID_DIGITS:
-        condition = f'correlation_id="{some_id}"'
-    else:
-        condition = f'correlation_id=~"{some_id}.*"'
-    found = _events(client, condition, *search_window(some_id, now_ns))
-    where = "; is it older than 6 h? then give the whole correlation_id"
-    correlation = _only_one(some_id, {str(event["correlation_id"]) for event in found}, where)
     if len(some_id) != _CORRELATION_ID_DIGITS:
-        found = _events(client, f'correlation_id="{correlation}"', *search_window(correlation, now_ns))
+        found = _correlations(client, some_id, now_ns, on_progress)
+        some_id = _only_one(some_id, found, "; is it older than 6 h? then give the whole correlation_id")
+    condition = f'correlation_id="{some_id}"'
+    events = _events(client, condition, *search_window(some_id, now_ns))
+    _only_one(some_id, {str(event["correlation_id"]) for event in events}, "")
+    return events
+
+
+def _correlations(client: LokiClient, some_id: str, now_ns: int, on_progress: Callable[[int, int], None]) -> set[str]:
+    """The correlations that an ID may mean, looked for from the newest time to the oldest.
+
+    What is no beginning of a correlation ID means one correlation: once it is found, no more is looked for.
+    """
+    start_ns, end_ns = search_window(some_id, now_ns)
+    condition, is_unit = f'correlation_id=~"{some_id}.*"', False
+    if len(some_id) == _SPAN_ID_DIGITS:
+        condition = " or ".join([*(f'{name}="{some_id}"' for name in _UNIT_IDS), condition])
+        # The time range tells: digits that are no recent time begin no correlation of it.
+        is_unit = int(some_id[:12], 16) * 1_000_000 > end_ns or int(some_id[:12], 16) * 1_000_000 < start_ns
+    total = -(-(end_ns - start_ns) // _PART)
+    found: set[str] = set()
+    for done in range(total):
+        part_end_ns = end_ns - done * _PART
+        events = _events(client, condition, max(start_ns, part_end_ns - _PART), part_end_ns)
+        found |= {str(event["correlation_id"]) for event in events}
+        on_progress(done + 1, total)
+        if found and is_unit:
+            break
     return found
 
 

@@ -29,11 +29,11 @@ NOBODY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def addresses(loki_server: Stack) -> Iterator[Callable[..., None]]:
-    """Set the console's addresses: the session's Loki, and nobody for the others unless the test says so."""
+    """Set the console's addresses: the session's Loki, no Prometheus, nobody for Alertmanager unless the test says so."""
     before = conf.settings()
 
     def put(**changed: object) -> None:
-        urls = {"loki_url": loki_server.loki_url, "prometheus_url": NOBODY, "alertmanager_url": NOBODY}
+        urls = {"loki_url": loki_server.loki_url, "prometheus_url": "", "alertmanager_url": NOBODY}
         conf.configure(replace(before, **{**urls, **changed}))
         asking.forget()
 

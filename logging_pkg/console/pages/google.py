@@ -6,8 +6,11 @@ In: a Desk. Out: Sections. Never: a guess at a limit; events carry it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from logging_pkg.console.desk import Desk
+import orjson
+
+from logging_pkg.console.desk import Desk, Question
 from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
 from logging_pkg.console.panels import Chart, Section, Tile, counted, first
@@ -20,8 +23,7 @@ _CALL = "google_api.call_finished"
 def google(desk: Desk) -> Sequence[Section]:
     """Quota first: what is used up stops every sync."""
     chosen = desk.selection
-    minute_limit = desk.logql(over_time(chosen, "max_over_time", _CALL, "quota_minute_limit"))
-    day_limit = desk.logql(over_time(chosen, "max_over_time", _CALL, "quota_day_limit"))
+    minute_limit, day_limit = (_newest(desk, name) for name in ("quota_minute_limit", "quota_day_limit"))
     quota, day = "project:google_api_quota:sum_1m", "project_quota_day:google_api_quota_day:sum_25h"
     return (
         Section(
@@ -39,7 +41,7 @@ def google(desk: Desk) -> Sequence[Section]:
                     unit="ratio",
                     limit=0.8,
                     target="at most 80 %",
-                    read=_share,
+                    read=partial(_used, "quota_minute_limit"),
                 ),
                 Tile(
                     "Quota, today",
@@ -48,14 +50,15 @@ def google(desk: Desk) -> Sequence[Section]:
                     unit="ratio",
                     limit=0.8,
                     target="at most 80 %",
-                    read=_share,
+                    read=partial(_used, "quota_day_limit"),
                 ),
                 Tile(
                     "Told to slow down",
-                    (desk.logql(over_time(chosen, "sum_over_time", _CALL, "is_rate_limited")),),
+                    (desk.logql(count(chosen, _CALL, 'is_rate_limited="1"')),),
                     note="answers 403 and 429 of a limit",
                     limit=0,
                     target="none",
+                    read=counted,
                 ),
                 Tile(
                     "p95 of an attempt",
@@ -117,6 +120,14 @@ def google(desk: Desk) -> Sequence[Section]:
     )
 
 
-def _share(used: Vector, limit: Vector) -> float | None:
-    units, most = first(used), first(limit)
-    return None if units is None or not most else units / most
+def _newest(desk: Desk, field: str) -> Question:
+    """The newest attempt that tells a limit: Loki looks no further than that line."""
+    return desk.lines(lines(desk.selection, _CALL, f'{field}!=""'), 1)
+
+
+def _used(field: str, used: Vector, newest: list[str]) -> float | None:
+    units = first(used)
+    if units is None or not newest:
+        return None
+    most = orjson.loads(newest[0]).get(field)
+    return units / most if isinstance(most, int | float) and most else None

@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 from django.urls import reverse
 
-from logging_pkg.console.desk import Desk
+from logging_pkg import conf
+from logging_pkg.console.desk import Desk, Question
 from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.alerts import firing
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted
+from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted, rest, share
+from logging_pkg.console.recorded import REQUESTS, mean_query
 from logging_pkg.pipeline.event_tables import N_PLUS_ONE
 
-_REQUEST = "http.request_finished"
+_REQUEST, _RUN = "http.request_finished", "sync.run_finished"
 _NEWEST = 3
 
 
@@ -31,7 +33,8 @@ def overview(desk: Desk) -> Sequence[Section]:
         Tile("Requests", (desk.logql(count(chosen, _REQUEST)),), link=page("routes"), read=counted),
         Tile(
             "p95 response time",
-            (desk.logql(over_time(chosen, "0.95", _REQUEST, "response_time_ms")),),
+            (desk.logql(over_time(chosen, "0.95", _REQUEST, "response_time_ms", _recent(desk))),),
+            note="of the last 15 minutes",
             link=page("routes"),
             unit="ms",
             limit=500,
@@ -39,22 +42,24 @@ def overview(desk: Desk) -> Sequence[Section]:
         ),
         Tile(
             "Failed requests",
-            (desk.logql(over_time(chosen, "avg_over_time", _REQUEST, "is_error")),),
+            (desk.logql(count(chosen, _REQUEST, 'is_error="1"')), desk.logql(count(chosen, _REQUEST))),
             link=page("routes"),
             unit="ratio",
             limit=0.01,
             target="at most 1 %",
+            read=share,
         ),
         Tile(
             "Queries per request",
-            (desk.logql(over_time(chosen, "avg_over_time", _REQUEST, "query_count")),),
+            (_queries_per_request(desk),),
             link=page("queries"),
             limit=5,
             target="at most 5",
         ),
         Tile(
             "Syncs that succeed",
-            (desk.logql(over_time(chosen, "avg_over_time", "sync.run_finished", "is_success")),),
+            (desk.logql(count(chosen, _RUN, 'is_success="0"')), desk.logql(count(chosen, _RUN))),
+            read=rest,
             link=page("syncs"),
             unit="ratio",
             limit=0.99,
@@ -106,7 +111,7 @@ def overview(desk: Desk) -> Sequence[Section]:
     lists: tuple[Panel, ...] = (
         EventList(
             "Failed syncs, newest",
-            (desk.lines(lines(chosen, "sync.run_finished", 'is_success="0"'), _NEWEST),),
+            (desk.lines(lines(chosen, _RUN, 'is_success="0"'), _NEWEST),),
             link=page("syncs"),
             empty="no sync has failed",
         ),
@@ -140,3 +145,15 @@ def overview(desk: Desk) -> Sequence[Section]:
 def _quota_peak(desk: Desk) -> str:
     name = f"project:google_api_quota:sum_1m{desk.selection.braces}"
     return f"max(max_over_time({name}[{desk.selection.window_s}s]))"
+
+
+def _recent(desk: Desk) -> str:
+    """A quantile needs every line parsed, so it is that of a quarter of an hour at most; the chart shows the rest."""
+    return f"{min(900, desk.selection.window_s)}s"
+
+
+def _queries_per_request(desk: Desk) -> Question:
+    chosen = desk.selection
+    if not conf.settings().prometheus_url:
+        return desk.logql(over_time(chosen, "avg_over_time", _REQUEST, "query_count"))
+    return desk.promql(mean_query(chosen, "route", "", "route:http_queries_per_request:avg_5m", REQUESTS))

@@ -21,10 +21,8 @@ def over_time(chosen: Selection, function: str, event: str, field: str, window: 
 
 def lines(chosen: Selection, event: str, *conditions: str) -> str:
     """The events themselves; `event` may be a regular expression."""
-    fields = dict.fromkeys(condition.partition("=")[0] for condition in conditions)
-    parsed = "| json " + ", ".join(f'{name}="{name}"' for name in fields) if fields else ""
-    parts = [f'{{event=~"{event}"{chosen.matchers}}}', parsed, *(f"| {condition}" for condition in conditions)]
-    return " ".join(part for part in parts if part)
+    parts = [f'{{event=~"{event}"{chosen.matchers}}}', *event_queries.stages(conditions)]
+    return " ".join(parts)
 
 
 def series(chosen: Selection, name: str, by: str = "", function: str = "max") -> str:

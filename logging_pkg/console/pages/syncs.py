@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.queries_of import count, lines, over_time, series
-from logging_pkg.console.panels import Chart, Section, Tile, counted
+from logging_pkg.console.panels import Chart, Section, Tile, counted, rest
 from logging_pkg.pipeline.event_tables import FAILED_SYNCS, SYNCS
 
 _RUN, _CHECK = "sync.run_finished", "calendar.connection_checked"
@@ -25,7 +25,8 @@ def syncs(desk: Desk) -> Sequence[Section]:
                 Tile("Runs", (desk.logql(count(chosen, _RUN)),), read=counted),
                 Tile(
                     "That succeed",
-                    (desk.logql(over_time(chosen, "avg_over_time", _RUN, "is_success")),),
+                    (desk.logql(count(chosen, _RUN, 'is_success="0"')), desk.logql(count(chosen, _RUN))),
+                    read=rest,
                     unit="ratio",
                     limit=0.99,
                     is_floor=True,
@@ -40,7 +41,8 @@ def syncs(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Healthy connections",
-                    (desk.logql(over_time(chosen, "avg_over_time", _CHECK, "is_healthy")),),
+                    (desk.logql(count(chosen, _CHECK, 'is_healthy="0"')), desk.logql(count(chosen, _CHECK))),
+                    read=rest,
                     unit="ratio",
                     limit=0.99,
                     is_floor=True,
