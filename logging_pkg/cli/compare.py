@@ -22,7 +22,8 @@ from logging_pkg.cli.output import AsJson, Files, terminal
 from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
 from logging_pkg.cli.tables import number
 from logging_pkg.pipeline.event_search import Search
-from logging_pkg.pipeline.event_tables import RELEASE_API, RELEASE_ROUTES, Scope
+from logging_pkg.pipeline.event_tables import RELEASE_API, RELEASE_ROUTES
+from logging_pkg.pipeline.scope import Scope
 
 app = typer.Typer(help="Compare two releases by their events.", no_args_is_help=True)
 

@@ -17,7 +17,8 @@ from rich.text import Text
 from logging_pkg.cli.loki import LokiUrl
 from logging_pkg.cli.output import AsJson, Files, duration, terminal
 from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
-from logging_pkg.pipeline.event_tables import QUOTA_DAY, QUOTA_MINUTE, QUOTA_USER_MINUTE, Scope
+from logging_pkg.pipeline.event_tables import QUOTA_DAY, QUOTA_MINUTE, QUOTA_USER_MINUTE
+from logging_pkg.pipeline.scope import Scope
 
 #: Google's day has 25 hours once a year; older events are of another day.
 _DAY_S = 25 * 3600

@@ -21,8 +21,9 @@ from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import loki_client
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.event_search import Search
-from logging_pkg.pipeline.event_tables import Scope, column_query, loki_rows
+from logging_pkg.pipeline.event_tables import column_query, loki_rows
 from logging_pkg.pipeline.lookup import events_of_files
+from logging_pkg.pipeline.scope import Scope
 from logging_pkg.schemas.conventions import parse_timestamp
 
 Since = Annotated[

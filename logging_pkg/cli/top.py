@@ -18,7 +18,8 @@ from logging_pkg.cli.output import AsJson, Files, terminal
 from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
 from logging_pkg.cli.tables import print_rows, rows_value
 from logging_pkg.cli.usage import wrong_usage
-from logging_pkg.pipeline.event_tables import FAILED_SYNCS, SYNCS, TOP, Scope
+from logging_pkg.pipeline.event_tables import FAILED_SYNCS, SYNCS, TOP
+from logging_pkg.pipeline.scope import Scope
 
 What = Annotated[str, typer.Argument(metavar="|".join(TOP), help="What to rank.", autocompletion=lambda: list(TOP))]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Rows at most.")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from logging_pkg.pipeline.event_tables import Scope
+from logging_pkg.pipeline.scope import Scope
 from logging_pkg.schemas.conventions import ENV_PATTERN, SERVICE_NAME_PATTERN
 
 #: What can be chosen: its name, seconds.
@@ -25,7 +25,7 @@ RANGES: Final[Mapping[str, int]] = {
     "7d": 7 * 24 * 3600,
 }
 DEFAULT_RANGE: Final = "1h"
-#: Points of a chart at most; the recorded series have one every 15 s to a minute.
+#: Points of a chart at most; the recorded series have one every 15 s to 4 min.
 _POINTS = 240
 _LEAST_STEP_S = 15
 

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from logging_pkg.analysis.filters import Condition, ConditionError
-from logging_pkg.pipeline.event_tables import Scope
+from logging_pkg.pipeline.scope import Scope
 from logging_pkg.schemas import Registry
 from logging_pkg.schemas.conventions import STREAM_LABELS, STRUCTURED_METADATA
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from logging_pkg.analysis.tables import QUANTILES, Column, Table, TableRow, as_label, in_order
+from logging_pkg.analysis.tables import QUANTILES, Column, Table, TableRow, in_order
 from logging_pkg.loki_client import LokiClient, Vector
 from logging_pkg.pipeline.event_queries import line_filter
+from logging_pkg.pipeline.scope import Scope
 
 _SECOND = 1_000_000_000
 #: Functions that take their groups themselves.
@@ -159,18 +159,6 @@ TOP: Final[Mapping[str, tuple[Table, ...]]] = {
     "users": (USERS,),
     "errors": (FAILED_REQUESTS, FAILED_API_CALLS, FAILED_SYNCS),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which events: those whose stream labels (`service_name`, `env`) and fields (`release`) have these texts."""
-
-    labels: Mapping[str, str] = field(default_factory=dict)
-    fields: Mapping[str, str] = field(default_factory=dict)
-
-    def fits(self, event: Mapping[str, Any]) -> bool:
-        """Whether an event is one of them."""
-        return all(as_label(event.get(name)) == value for name, value in (*self.labels.items(), *self.fields.items()))
 
 
 def column_query(table: Table, column: Column, window_s: int, scope: Scope | None = None) -> str:

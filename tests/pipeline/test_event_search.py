@@ -15,7 +15,7 @@ from logging_pkg.analysis.filters import condition
 from logging_pkg.exceptions import LogpipeError
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.event_search import Search, event_names
-from logging_pkg.pipeline.event_tables import Scope
+from logging_pkg.pipeline.scope import Scope
 from tests.pipeline.events import REGISTRY, line, push
 
 _SECOND = 1_000_000_000
