@@ -194,6 +194,21 @@ def lose_events(world: World) -> int:
     return world.service("lossy").emit("process.sampled", uptime_s=100.0, failed_count=3)
 
 
+def fill_disk(world: World) -> int:
+    """An hour of heartbeats, told at once: the forecast goes by `uptime_s`. Ten more minutes like these, and it is full."""
+    service = world.service("filling")
+    for minute in range(60):
+        at_ns = service.emit("process.sampled", uptime_s=60.0 * minute, log_disk_free_ratio=0.35 - 0.005 * minute)
+    service.heartbeat |= {"uptime_s": 3600.0, "log_disk_free_ratio": 0.05}
+    return at_ns
+
+
+def use_up_memory(world: World) -> int:
+    service = world.service("hungry")
+    service.heartbeat["memory_used_ratio"] = 0.95
+    return service.emit("process.sampled", **service.heartbeat)
+
+
 #: What brings each critical alert of loki/rules about, and HighErrorRate; tells when, in ns: the line without which it would not fire, or after which none came.
 TROUBLE: dict[str, Callable[[World], int]] = {
     "HealthCheckFailed": fail_health_checks,
@@ -209,6 +224,8 @@ TROUBLE: dict[str, Callable[[World], int]] = {
     "SyncFailing": lambda world: world.service("syncing").emit(
         "sync.run_finished", 3, resource="events", outcome="failed", is_success=0
     ),
+    "DiskFillsUp": fill_disk,
+    "MemoryNearLimit": use_up_memory,
 }
 
 
@@ -217,6 +234,8 @@ def recover(world: World) -> None:
     world.page.status = 200
     world.service("down").live()
     world.service("lossy").heartbeat["failed_count"] = 0
+    world.service("filling").heartbeat["log_disk_free_ratio"] = 0.9
+    world.service("hungry").heartbeat["memory_used_ratio"] = 0.5
     world.service("failing").emit("http.request_finished", 2_000, is_error=0)
     world.service("syncing").emit("google_api.call_finished", **{**CALL, "project": "day", "quota_units": 0})
     world.service("syncing").emit("sync.run_finished", 40, resource="events", outcome="ok", is_success=1)

@@ -22,6 +22,7 @@ from calendar_sync.google import (
     SyncTokenExpired,
     new_event_id,
 )
+from calendar_sync.google.client import service_of
 from calendar_sync.google.errors import retry_after_s, translated
 from logging_pkg.testing import assert_event, capture_events
 
@@ -211,9 +212,9 @@ def test_what_is_not_there_is_not_found(google_client):
         list(google_client.list_events("nobody@example.com"))
 
 
-def test_batch_requests_go_to_the_configured_server(google_client, google):
+def test_batch_requests_go_to_the_configured_server(google):
     """The discovery document's rootUrl is rewritten, so no batch leaves for the public endpoint."""
-    assert google_client._service.new_batch_http_request()._batch_uri.startswith(google.url)
+    assert service_of(google.url).new_batch_http_request()._batch_uri.startswith(google.url)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("soon", None), ("", None), ("-5", 0.0), ("2.5", 2.5)])
