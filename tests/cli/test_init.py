@@ -7,6 +7,7 @@ alone. Never: this working copy's own files.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -63,7 +64,8 @@ def test_what_is_written_passes_the_check_and_is_what_generate_makes(installed: 
     tested = logpipe(installed, project, "rules", "test", "loki/prometheus_tests/slo_pages_test.yaml")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     explained = logpipe(installed, project, "explain", "SlowRoute")
-    assert (explained.returncode, "   loki/rules/alerts.yaml:22   " in explained.stdout) == (0, True)
+    assert explained.returncode == 0, explained.stderr
+    assert re.search(r"   loki/rules/alerts\.yaml:\d+   ", explained.stdout)
     elsewhere = logpipe(installed, installed, "explain", "SlowRoute")
     assert "## Mitigation" in elsewhere.stdout
 

@@ -313,7 +313,8 @@ groups:
     (rules / "README.md").write_text("no rules")
     with Stack(servers=("prometheus", "alertmanager"), prometheus_rules_directory=rules) as stack:
         assert stack.receiver is not None
-        deadline = time.monotonic() + 60
+        # What fires before Prometheus knows of the Alertmanager is sent again after a minute (--rules.alert.resend-delay).
+        deadline = time.monotonic() + 100
         while not stack.receiver.deliveries:
             assert time.monotonic() < deadline, "nothing is delivered"
             time.sleep(0.1)
