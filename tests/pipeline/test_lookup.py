@@ -13,6 +13,7 @@ from logging_pkg.context import new_span_id
 from logging_pkg.exceptions import LogpipeError
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.lookup import events_of
+from logging_pkg.stack import Stack
 from tests.pipeline.events import line, push
 
 _MINUTE = 60_000_000_000
@@ -44,10 +45,11 @@ def test_an_id_without_a_time_is_looked_for_from_the_newest(loki: LokiClient, mi
     assert seen == [], "its time tells where to look"
 
 
-def test_the_beginning_of_an_id_is_looked_for_to_the_end(loki: LokiClient) -> None:
-    """A second one that fits makes it ambiguous, however old it is."""
-    first, _ = told(loki, 2 * _MINUTE, "lookup-prefix")
-    moment = time.time_ns() - 200 * _MINUTE
-    push(loki, [line("sync.run_finished", "lookup-prefix-2", moment, correlation_id=first[:20] + "0" * 12)])
-    with pytest.raises(LogpipeError, match="begins 2 correlation IDs"):
-        events_of(loki, first[:20])  # fewer digits are but a time, which other tests' IDs have, too
+def test_the_beginning_of_an_id_is_looked_for_to_the_end(own_loki_server: Stack) -> None:
+    """A second one that fits makes it ambiguous, however old it is. So few digits are but a time, which other tests' IDs share."""
+    with LokiClient(own_loki_server.loki_url) as loki:
+        first, _ = told(loki, 2 * _MINUTE, "lookup-prefix")
+        moment = time.time_ns() - 200 * _MINUTE
+        push(loki, [line("sync.run_finished", "lookup-prefix-2", moment, correlation_id=first[:20] + "0" * 12)])
+        with pytest.raises(LogpipeError, match="begins 2 correlation IDs"):
+            events_of(loki, first[:10])
