@@ -209,7 +209,8 @@ def people(request: HttpRequest) -> HttpResponse:
     """A SELECT on the database `other`, by a parameter and literals."""
     with connections["other"].cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM people WHERE email = %s AND age < 4711 AND '1' <> 'hunter2'", ["hunter2@secret.example"]
+            "SELECT id FROM people WHERE email = %s AND age < 2000047119 AND '1' <> 'hunter2'",
+            ["hunter2@secret.example"],
         )  # the line of people
         return HttpResponse(str(cursor.fetchall()))
 
