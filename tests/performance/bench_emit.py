@@ -66,7 +66,7 @@ def measure(quick: bool) -> list[Row]:
             ours = structlog.get_logger()
             ours.info(EVENT, **FIELDS)
             line = orjson.loads(next(directory.glob("*.ndjson")).read_bytes())
-            stock = _stock_logger(file, {name: line[name] for name in line if name not in FIELDS})
+            stock = stock_logger(file, {name: line[name] for name in line if name not in FIELDS})
             stock.info(EVENT, **FIELDS)
             assert orjson.loads(stock_path.read_bytes()).keys() == line.keys(), "the lines differ in their fields"
             taken = interleave(
@@ -87,7 +87,7 @@ def measure(quick: bool) -> list[Row]:
     ]
 
 
-def _stock_logger(file: Any, envelope: dict[str, Any]) -> Any:
+def stock_logger(file: Any, envelope: dict[str, Any]) -> Any:
     """A stock logger whose lines have the fields of our envelope: IDs from contextvars, the rest bound once."""
     stamped = {"event", "timestamp", "level"}
     identifiers = {"correlation_id", "span_id", "parent_span_id", "request_id"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +28,7 @@ from django.urls import include, path
 from logging_pkg.context import Span, active, start_span
 from logging_pkg.instrumentation.totals import Totals
 from tests.performance import request_variants
+from tests.performance.bench_emit import EVENT, FIELDS, stock_logger
 from tests.performance.side_by_side import interleave
 
 #: 40 x 40 routes: in two steps, because Django tries a list of patterns one after the other.
@@ -129,7 +131,7 @@ def _serve(site: Site, addresses: list[str], observed: bool) -> float:
 
 
 def query_costs(site: Site, rounds: int) -> dict[str, list[float]]:
-    """CPU per query, us, round by round, of raw cursors, so that Django's own work is small.
+    """CPU per query, us, round by round, of raw cursors, so that Django's own work is small; and of a stock event.
 
     Bare; watched, at most three times the same statement; watched, all the same one, which is an N+1; and through the
     database engine of django-prometheus.
@@ -145,8 +147,17 @@ def query_costs(site: Site, rounds: int) -> dict[str, list[float]]:
                 cursor.execute(statements[number % len(statements)], [number])
             return (time.process_time_ns() - started) / _QUERIES / 1000
 
+    def events() -> float:
+        with tempfile.TemporaryFile() as file:
+            stock = stock_logger(file, dict.fromkeys(_ENVELOPE, "0192f0c1a5b87c0e8f3d2b1a90c4d7e6"))
+            started = time.process_time_ns()
+            for _ in range(_QUERIES):
+                stock.info(EVENT, **FIELDS)
+            return (time.process_time_ns() - started) / _QUERIES / 1000
+
     wrappers = site.wrappers
     turns = {
+        "stock event": events,
         "bare": partial(turn, [], "default", _STATEMENTS),
         "watched": partial(turn, wrappers, "default", _STATEMENTS),
         "bare same": partial(turn, [], "default", _STATEMENTS[:1]),
@@ -156,6 +167,21 @@ def query_costs(site: Site, rounds: int) -> dict[str, list[float]]:
     return interleave(turns, rounds * 3)
 
 
+_ENVELOPE = [
+    *(
+        "event",
+        "schema_version",
+        "level",
+        "service_name",
+        "env",
+        "release",
+        "instance_id",
+        "timestamp",
+        "seq",
+        "event_id",
+    ),
+    *("correlation_id", "span_id", "parent_span_id", "request_id"),
+]
 #: As long as Django's own are; so many that none runs more than three times, which would be an N+1.
 _STATEMENTS = [
     'SELECT "auth_user"."id", "auth_user"."password", "auth_user"."last_login", "auth_user"."is_superuser", '
