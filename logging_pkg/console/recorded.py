@@ -11,7 +11,7 @@ from typing import Final
 
 from logging_pkg.analysis.tables import QUANTILES, Column, Table
 from logging_pkg.console.selection import Selection
-from logging_pkg.pipeline.event_tables import GOOGLE_API, ROUTES, SYNCS
+from logging_pkg.pipeline.event_tables import GOOGLE_API, ROUTES
 
 #: From one sample of a recorded series to the next, s: `interval` of the ruler's groups in loki/rules/recording.yaml.
 INTERVAL_S: Final = 60
@@ -38,11 +38,6 @@ def recorded_query(table: Table, column: Column, chosen: Selection) -> str | Non
 def heading(column: Column) -> str:
     """What a column from a recorded series is called: a quantile says that it is the worst of many."""
     return column.title + (WORST if column.function in QUANTILES else "")
-
-
-def _count(by: str, rate: str) -> Callable[[Selection], str]:
-    """Events in the time: each rate is per second over 5 min, so each event is in five of them, a minute apart."""
-    return lambda chosen: f"sum by ({by}) (sum_over_time({rate}{chosen.braces}[{chosen.window_s}s])) * {INTERVAL_S}"
 
 
 def _worst(by: str, quantile: str) -> Callable[[Selection], str]:
@@ -75,16 +70,15 @@ def _mean(by: str, mean: str, rate: str) -> Callable[[Selection], str]:
 
 REQUESTS: Final = "route_method_status_class:http_requests:rate_5m"
 _ATTEMPTS: Final = "operation_status_class:google_api_calls:rate_5m"
+#: Not the counts: rates over 5 minutes, added up, have a fifth of the last minute's events; after a start or in a burst
+#: that is all there is. Loki counts lines for less than it parses their numbers.
 _TABLES: Final[Mapping[str, Mapping[str, Callable[[Selection], str]]]] = {
     ROUTES.title: {
-        "count": _count("route", REQUESTS),
         **{name: _worst("route", f"route:http_response_time_ms:{name}_5m") for name in QUANTILES},
         "queries": _mean("route", "route:http_queries_per_request:avg_5m", REQUESTS),
         "errors": _mean("route", "route:http_error_ratio:avg_5m", REQUESTS),
     },
-    SYNCS.title: {"count": _count("resource, kind, trigger", "resource_kind_trigger_outcome:sync_runs:rate_5m")},
     GOOGLE_API.title: {
-        "count": _count("operation", _ATTEMPTS),
         **{name: _worst("operation", f"operation:google_api_duration_ms:{name}_5m") for name in QUANTILES},
         "errors": _mean("operation", "operation:google_api_error_ratio:avg_5m", _ATTEMPTS),
     },

@@ -31,19 +31,12 @@ TRAFFIC_S = 170
 PAGES = {
     "overview": ("overview/", 1360, 1000, "light"),
     "overview-phone": ("overview/", 390, 844, "light"),
-    "routes-dark": ("routes/", 1360, 1000, "dark"),
-    "google": ("google/", 1360, 1000, "light"),
-    "queries": ("queries/", 1360, 1000, "light"),
-    "syncs": ("syncs/", 1360, 1000, "light"),
-    "alerts-dark": ("alerts/", 1360, 1000, "dark"),
 }
 #: The sync with most attempts of the last minutes makes the waterfall.
 _BUSIEST = '{event="sync.run_finished"} | json api_call_count="api_call_count" | api_call_count > 3'
 #: File name: what is typed.
 COMMANDS = {
     "top-routes": "top routes --since 10m",
-    "quota": "quota",
-    "syncs-terminal": "syncs --since 10m",
 }
 
 
@@ -70,7 +63,7 @@ def _take(stack: Stack, programs: Programs, _receiver: WebhookReceiver, _started
         correlation_id = orjson.loads(found.entries[0].line)["correlation_id"]
     with chromium() as browser:
         _photograph_console(browser, programs.web_url, correlation_id)
-    for name, arguments in {**COMMANDS, "trace-terminal": f"trace {correlation_id[:12]}"}.items():
+    for name, arguments in COMMANDS.items():
         _photograph_terminal(name, arguments, stack)
     scenario.stop()
     return 0
