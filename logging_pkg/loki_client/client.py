@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 # Loki's default max_entries_limit_per_query; asking for more is answered 400.
 PAGE_ENTRIES = 5000
-_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class LokiClient:
@@ -67,7 +67,7 @@ class LokiClient:
         self.timeout_s = timeout_s
         self.page_entries = page_entries
         self._session = session or requests.Session()
-        if session is None and urlsplit(self.url).hostname in _LOOPBACK_HOSTS:
+        if session is None and urlsplit(self.url).hostname in LOOPBACK_HOSTS:
             self._session.trust_env = False
         self._headers = {"X-Scope-OrgID": tenant} if tenant else {}
 

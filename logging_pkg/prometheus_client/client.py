@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from logging_pkg.loki_client.client import LOOPBACK_HOSTS
 from logging_pkg.loki_client.models import (
     Alert,
     Matrix,
@@ -25,7 +26,6 @@ from logging_pkg.loki_client.models import (
 from logging_pkg.prometheus_client.errors import ServerError, ServerUnanswered, ServerUnreachable
 
 T = TypeVar("T")
-_LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _SHOWN: Final = 300
 
 
@@ -38,7 +38,7 @@ class _Client:
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
         self._session = requests.Session()
-        if urlsplit(self.url).hostname in _LOOPBACK_HOSTS:
+        if urlsplit(self.url).hostname in LOOPBACK_HOSTS:
             self._session.trust_env = False
 
     def __enter__(self) -> Self:

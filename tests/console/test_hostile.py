@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from logging_pkg.console.pages.google import _used
 from logging_pkg.context import new_correlation_id
-from logging_pkg.loki_client import Entry, LokiClient, Stream
+from logging_pkg.loki_client import Entry, LokiClient, Stream, Vector, VectorSample
 from tests.console.conftest import settled
 from tests.pipeline.events import ENV, REGISTRY, line, push
 
@@ -141,3 +142,13 @@ def test_lines_of_any_shape_are_no_error(staff: Client, loki: LokiClient, servic
     text = settled(staff, f"/console/trace/{correlation_id}/")
     check(text)
     assert "banner bad" in text
+
+
+@pytest.mark.parametrize(
+    "written", ['{"quota_minute_limit": 600, "operation": ', "[1, 2]", '{"quota_minute_limit": "many"}', "{}"]
+)
+def test_a_limit_in_a_line_of_any_shape_is_no_error(written: str) -> None:
+    """Of the newest attempt that tells one: what cannot be read is not known."""
+    used = Vector((VectorSample({}, 0, 30.0),))
+    assert _used("quota_minute_limit", used, [written]) is None
+    assert _used("quota_minute_limit", used, ['{"quota_minute_limit": 600}']) == 0.05

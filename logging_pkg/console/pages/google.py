@@ -129,5 +129,8 @@ def _used(field: str, used: Vector, newest: list[str]) -> float | None:
     units = first(used)
     if units is None or not newest:
         return None
-    most = orjson.loads(newest[0]).get(field)
+    try:
+        most = orjson.loads(newest[0])[field]
+    except (ValueError, KeyError, TypeError):
+        return None  # anybody can push a line, and Loki finds fields in broken ones, too
     return units / most if isinstance(most, int | float) and most else None

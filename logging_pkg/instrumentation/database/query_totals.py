@@ -6,6 +6,7 @@ Never: keeps SQL parameters, loses a count between threads, grows without bound.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -143,32 +144,30 @@ class QueryTotals(Accounted):
 
     def _add_up(self) -> None:
         """With the lock held: move what was put down without it into the totals."""
-        for statement, times in list(self._recent.items()):
-            count = len(times)
-            if not count:
-                continue
-            nanoseconds = sum(times[:count])
-            del times[:count]  # another thread may have put down more: that stays
-            before = self._statements.get(statement)
+        for statement, count, nanoseconds in self._taken():
+            count_before, nanoseconds_before = self._statements.get(statement, (0, 0))
             database = self._database(statement.alias, statement.vendor)
             database.count += count
             database.nanoseconds += nanoseconds
-            database.duplicates += count if before else count - 1
-            if before:
-                count, nanoseconds = count + before[0], nanoseconds + before[1]
-            self._statements[statement] = count, nanoseconds
-            if count > self.settings.n_plus_one_threshold:
+            database.duplicates += count if count_before else count - 1
+            total = count_before + count
+            self._statements[statement] = total, nanoseconds_before + nanoseconds
+            if total > self.settings.n_plus_one_threshold:
                 self.has_repeated = True
 
     def _take_as_late(self) -> None:
         """What was put down after the end is late work."""
         with self._lock:
-            for times in list(self._recent.values()):
-                count = len(times)
-                if count:
-                    nanoseconds = sum(times[:count])
-                    del times[:count]
-                    self._add_late_queries(count, nanoseconds)
+            for _statement, count, nanoseconds in self._taken():
+                self._add_late_queries(count, nanoseconds)
+
+    def _taken(self) -> Iterator[tuple[Statement, int, int]]:
+        """With the lock held: take what was put down without it; what another thread puts down meanwhile stays."""
+        for statement, times in list(self._recent.items()):
+            if count := len(times):
+                nanoseconds = sum(times[:count])
+                del times[:count]
+                yield statement, count, nanoseconds
 
     def note_query_overhead(self, nanoseconds: int) -> None:
         """Keep what watching the first query cost, here and in the enclosing units that had none yet."""
@@ -209,10 +208,13 @@ class QueryTotals(Accounted):
     @property
     def databases(self) -> dict[str, DatabaseTotals]:
         """Totals by alias, of all queries so far; once the unit has ended they change no more."""
+        self._bring_up_to_date()
+        return self._databases
+
+    def _bring_up_to_date(self) -> None:
         if self.ended is None:
             with self._lock:
                 self._add_up()
-        return self._databases
 
     @property
     def query_count(self) -> int:
@@ -228,9 +230,7 @@ class QueryTotals(Accounted):
 
     def repeated(self) -> list[Repeated]:
         """What ran more often than the N+1 threshold, most often first."""
-        if self.ended is None:
-            with self._lock:
-                self._add_up()
+        self._bring_up_to_date()
         found = [
             Repeated(statement, count, nanoseconds, self._callers.get(statement))
             for statement, (count, nanoseconds) in list(self._statements.items())

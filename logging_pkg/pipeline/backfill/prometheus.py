@@ -17,6 +17,7 @@ import requests
 import yaml
 
 from logging_pkg.exceptions import LogpipeError
+from logging_pkg.loki_client.client import LOOPBACK_HOSTS
 from logging_pkg.pipeline.backfill import snappy, wire
 from logging_pkg.pipeline.backfill.wire import LabelSet, Points
 from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
@@ -24,7 +25,6 @@ from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
 _HEADERS: Final = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
 #: Samples of one request; some 100 bytes each.
 _BATCH: Final = 5_000
-_LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class PrometheusUnreachableError(LogpipeError):
@@ -62,7 +62,7 @@ class Prometheus:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._session = requests.Session()
-        self._session.trust_env = urlsplit(self.url).hostname not in _LOOPBACK_HOSTS
+        self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK_HOSTS
 
     def limits(self) -> Limits:
         """How old a sample may be: the window before the newest sample of all series (tsdb/head_append.go)."""
