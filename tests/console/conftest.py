@@ -83,9 +83,12 @@ def shown(markup: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", without).split())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watched(stack_binaries: object) -> Iterator[tuple[Stack, Story]]:
-    """All three servers with the project's rules, and a story told to them half a minute ago, which rules look at next."""
+    """All three servers with the project's rules, and a story told to them half a minute ago, which rules look at next.
+
+    Each file has its own: after five minutes rules look at this story no more, and other files may have run meanwhile.
+    """
     from logging_pkg.loki_client import LokiClient
     from tests.pipeline.events import push
 
