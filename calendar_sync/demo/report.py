@@ -6,8 +6,7 @@ Never: a number the demonstration itself counted.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,9 +19,8 @@ from rich.text import Text
 
 from calendar_sync.demo.dashboards import ask_dashboards, print_dashboards
 from calendar_sync.demo.programs import PROJECT_QUOTA
+from calendar_sync.demo.traces import print_traces
 from logging_pkg.analysis.completeness import Completeness
-from logging_pkg.analysis.trace import Trace, build_trace
-from logging_pkg.cli.trace import print_trace
 from logging_pkg.loki_client import LokiClient, Vector
 from logging_pkg.pipeline.lookup import measure_completeness, stored_events
 from logging_pkg.stack import WebhookReceiver
@@ -126,7 +124,9 @@ def print_report(
     _alerts(console, receiver, report)
     events = stored_events(reader.loki, pipeline_start_ns, reader.end_ns)
     console.print()
-    story = _story(console, events, report)
+    story, untold = print_traces(console, events)
+    for what in untold:
+        report.require(False, what)
     console.print()
     with console.status(" asking what the dashboards' panels ask"):
         answers = ask_dashboards(reader.loki, reader.prometheus_url, reader.start_ns, reader.end_ns, story)
@@ -283,32 +283,6 @@ def missing_alerts(delivered: Iterable[str]) -> list[str]:
     """What was expected and not delivered: names, or two joined by `or`."""
     arrived = set(delivered)
     return [" or ".join(sorted(names)) for names in EXPECTED_ALERTS if not names & arrived]
-
-
-def _story(console: Console, events: list[dict[str, Any]], report: Report) -> str:
-    """Print the most telling trace, and return its correlation_id."""
-    by_correlation: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for event in events:
-        by_correlation[event["correlation_id"]].append(event)
-    traces = {correlation: build_trace(group) for correlation, group in by_correlation.items()}
-    orphans = sum(len(trace.orphans) for trace in traces.values())
-    units = sum(1 for trace in traces.values() for _ in trace.walk())
-    console.print(f" Links             {units:,} requests, syncs, API calls and functions · {orphans} orphans")
-    report.require(units > 0, "spans in the store")
-    report.require(orphans == 0, f"a parent of {orphans} spans")
-    best = max(traces.items(), key=lambda entry: _story_value(entry[1]))
-    report.require(_story_value(best[1])[0], "one correlation_id from a request over a sync to a retried API call")
-    console.print(f" One story         logpipe trace {best[0]}")
-    print_trace(best[1], console, keep=3)
-    return best[0]
-
-
-def _story_value(trace: Trace) -> tuple[bool, bool, int]:
-    """Prefer request → sync → API calls, with a retried attempt, and short enough to read."""
-    kinds = {node.event["event"] for _, node in trace.walk()}
-    whole = {"http.request_finished", "sync.run_finished", "google_api.call_finished"} <= kinds
-    retried = any(node.event.get("attempt", 1) > 1 for _, node in trace.walk())
-    return whole, retried, -sum(1 for _ in trace.walk())
 
 
 def _completeness(console: Console, result: Completeness, report: Report) -> None:

@@ -21,6 +21,7 @@ PARTS = (
     "Recording rules",
     "Alerts",
     "AppDown",
+    "Explained",
     "One story",
     "Dashboards",
     "Completeness",

@@ -39,6 +39,7 @@ def measure(quick: bool) -> list[Row]:
     query = result["query"]
     bare, added = undisturbed(query["bare"]), undisturbed(query["watched"]) - undisturbed(query["bare"])
     repeated = undisturbed(query["watched same"]) - undisturbed(query["bare same"])
+    wrapped = undisturbed(query["wrapped"]) - bare
     stock = undisturbed(query["stock event"])
     prometheus = undisturbed(query["django-prometheus"]) - bare
     memory = result["memory"]
@@ -49,6 +50,7 @@ def measure(quick: bool) -> list[Row]:
         Row("1,600 routes / one route", grown.show(), "<= 1.1x", grown.median <= 1.1),
         Row("a query, nobody watching", f"{bare:.1f} us"),
         Row("added per query, all rounds", differences(query["watched"], query["bare"]).show("+.2f", " us")),
+        Row("added per query by a wrapper that does nothing", f"{wrapped:+.2f} us"),
         Row("added per query of an N+1", f"{repeated:+.2f} us"),
         Row("added per query by django-prometheus", f"{prometheus:+.2f} us"),
         Row("added per query", f"{added:+.2f} us"),

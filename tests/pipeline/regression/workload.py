@@ -95,9 +95,11 @@ def minutes(unit: Unit, length: int, release_at: int, random_: random.Random) ->
 
 
 def recorded(unit: Unit, length: int, release_at: int, random_: random.Random) -> dict[str, list[float | None]]:
-    """The series Loki's ruler would have recorded each minute over the 5 minutes before; None where there was no request.
+    """The series Loki's ruler would have recorded over the 5 minutes before, minute by minute.
 
-    Quantiles are interpolated as `quantile_over_time` does.
+    None where there was no request, and where the ruler does not look: at requests it does every other minute
+    (`interval` in `http.request_finished.json`), at calls of the API every minute. Quantiles are interpolated as
+    `quantile_over_time` does.
     """
     window: deque[Minute] = deque()
     ordered: list[float] = []
@@ -105,14 +107,14 @@ def recorded(unit: Unit, length: int, release_at: int, random_: random.Random) -
     rate: list[float | None] = []
     queries: list[float | None] = []
     errors: list[float | None] = []
-    for minute in minutes(unit, length, release_at, random_):
+    for number, minute in enumerate(minutes(unit, length, release_at, random_)):
         window.append(minute)
         for value in minute.times_ms:
             insort(ordered, value)
         if len(window) > WINDOW:
             for value in window.popleft().times_ms:
                 ordered.remove(value)
-        count = len(ordered)
+        count = len(ordered) if unit.is_operation or number % 2 == 0 else 0
         p95.append(quantile(ordered, 0.95) if count else None)
         rate.append(count / (60 * WINDOW) if count else None)
         queries.append(sum(part.queries for part in window) / count if count else None)
