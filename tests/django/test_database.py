@@ -221,7 +221,7 @@ def test_a_repeated_statement_is_remembered_within_bounds() -> None:
     for number in range(MAX_STATEMENTS + 500):
         totals.add_query(Statement("default", "sqlite", f"SELECT c{number}"), 1)
     assert totals.query_count == MAX_STATEMENTS + 500
-    assert len(totals._recent) == MAX_STATEMENTS
+    assert len(totals.recent) == MAX_STATEMENTS
 
 
 def test_several_databases_are_told_apart(log_events: LogEvents) -> None:

@@ -23,7 +23,7 @@ def test_a_unit_may_be_used_while_it_is_being_used() -> None:
                 totals.take_finding()
             return super().get(key, default)
 
-    totals._recent = Interrupted()
+    totals.recent = Interrupted()
     counting = threading.Thread(
         target=totals.add_query, args=(Statement("default", "sqlite", "SELECT 1"), 1), daemon=True
     )
@@ -63,7 +63,7 @@ def test_many_queries_of_one_statement_are_added_up_on_the_way() -> None:
     statement = Statement("default", "sqlite", "SELECT 1")
     for number in range(3 * MAX_RECENT):
         totals.add_query(statement, number)
-        assert len(totals._recent[statement]) <= MAX_RECENT
+        assert len(totals.recent[statement]) <= MAX_RECENT
     assert (totals.query_count, totals.query_nanoseconds) == (3 * MAX_RECENT, sum(range(3 * MAX_RECENT)))
     (repeated,) = totals.repeated()
     assert (repeated.count, repeated.nanoseconds) == (3 * MAX_RECENT, sum(range(3 * MAX_RECENT)))

@@ -60,21 +60,24 @@ class QueryTotals(Accounted):
         super().__init__()
         self.parent: Self | None = parent
         self._databases: dict[str, DatabaseTotals] = {}
-        #: Nanoseconds of the queries that have not been added up, by statement: written without the lock.
-        self._recent: dict[Statement, list[int]] = {}
+        #: Nanoseconds of the queries that have not been added up, by statement. Written without the lock, by `add_query` and
+        #: by whoever finds a list in here; empty in a nested unit, each of whose queries counts in others, too.
+        self.recent: dict[Statement, list[int]] = {}
         #: Count and nanoseconds of those that have been.
         self._statements: dict[Statement, tuple[int, int]] = {}
         #: The project's line that repeated a statement too often.
         self._callers: dict[Statement, str | None] = {}
         self.settings = settings = conf.settings()
         self.slow_query_nanoseconds = settings.slow_query_nanoseconds
-        self._look_above = min(settings.n_plus_one_threshold, MAX_RECENT)
+        #: Longer lists of `recent` are to be shown to `look_at`.
+        self.look_above = min(settings.n_plus_one_threshold, MAX_RECENT)
 
     def add_query(self, statement: Statement, nanoseconds: int) -> None:
         """Count one query, here and in every enclosing unit.
 
-        In a request, where most queries run, without a lock: the list takes them from all threads, none is lost, and
-        whoever reads the totals adds them up.
+        In a request, where most queries run, without a lock: a list takes a statement's times from all threads, none is
+        lost, and whoever reads the totals adds them up. `watch.py` spares itself this call where there is a list: it runs
+        for every query of a process, and is seldom found in the CPU's caches.
 
         Args:
             statement: that was run.
@@ -83,22 +86,33 @@ class QueryTotals(Accounted):
         if self.parent is not None:
             self._add_nested_query(statement, nanoseconds)
             return
-        times = self._recent.get(statement) or self._times_of(statement)
+        times = self.recent.get(statement)
         if times is None:
-            self._count(statement, nanoseconds)
-        else:
-            times.append(nanoseconds)
-            if len(times) > self._look_above:
-                self._look_at(statement, len(times))
+            if len(self.recent) >= MAX_STATEMENTS:
+                self._count(statement, nanoseconds)
+                return
+            times = self.recent.setdefault(statement, [])
+        times.append(nanoseconds)
+        if len(times) > self.look_above or self.ended is not None:
+            self.look_at(statement, times)
+
+    def look_at(self, statement: Statement, times: list[int]) -> None:
+        """A statement was repeated, or the unit has ended: whose line is it, is it time to add up, did it come late."""
+        if len(times) > self.look_above:
+            self._note_repeated(statement, len(times))
+            if len(times) > MAX_RECENT:
+                with self._lock:
+                    self._add_up()
         # Asked last: what came before the end has been added up by `end`, and this finds nothing.
         if self.ended is not None:
             self._take_as_late()
 
-    def _times_of(self, statement: Statement) -> list[int] | None:
-        """Where the times of a statement are put; None where there are too many different ones."""
-        if len(self._recent) >= MAX_STATEMENTS and statement not in self._recent:
-            return None
-        return self._recent.setdefault(statement, [])
+    def _note_repeated(self, statement: Statement, count: int) -> None:
+        self.has_repeated = True
+        callers = self._callers
+        if statement not in callers and count > self.settings.n_plus_one_threshold:
+            callers[statement] = None  # first of all: finding the caller may run code that queries
+            callers[statement] = project_caller()
 
     def _count(self, statement: Statement, nanoseconds: int, *, is_duplicate: bool = False) -> bool:
         """Count a query without remembering its statement; False where it came late."""
@@ -112,47 +126,33 @@ class QueryTotals(Accounted):
             database.duplicates += is_duplicate
             return True
 
-    def _look_at(self, statement: Statement, recent: int) -> None:
-        """A statement was repeated: whose line is it, and is it time to add up."""
-        self.has_repeated = True
-        callers = self._callers
-        if statement not in callers and recent > self.settings.n_plus_one_threshold:
-            callers[statement] = None  # first of all: finding the caller may run code that queries
-            callers[statement] = project_caller()
-        if recent > MAX_RECENT:
-            with self._lock:
-                self._add_up()
-
     def _add_nested_query(self, statement: Statement, nanoseconds: int) -> None:
         with self._lock:
             if self.ended is not None:
                 self._add_late_queries(1, nanoseconds)
                 return
-            times = self._times_of(statement)
-            if times is None:
-                is_duplicate, recent = False, 0
-                self._count(statement, nanoseconds)
-            else:
-                is_duplicate = bool(times) or statement in self._statements
-                times.append(nanoseconds)
-                recent = len(times)
-        if recent > self._look_above:
-            self._look_at(statement, recent)
+            count = self._add(statement, 1, nanoseconds)
+        if count > self.look_above:
+            self._note_repeated(statement, count)
         totals = self.parent
-        while totals is not None and totals._count(statement, nanoseconds, is_duplicate=is_duplicate):
+        while totals is not None and totals._count(statement, nanoseconds, is_duplicate=count > 1):
             totals = totals.parent
+
+    def _add(self, statement: Statement, count: int, nanoseconds: int) -> int:
+        """With the lock held: count queries of one statement; how many there have been of it."""
+        count_before, nanoseconds_before = self._statements.get(statement, (0, 0))
+        database = self._database(statement.alias, statement.vendor)
+        database.count += count
+        database.nanoseconds += nanoseconds
+        database.duplicates += count if count_before else count - 1
+        if count_before or len(self._statements) < MAX_STATEMENTS:
+            self._statements[statement] = count_before + count, nanoseconds_before + nanoseconds
+        return count_before + count
 
     def _add_up(self) -> None:
         """With the lock held: move what was put down without it into the totals."""
         for statement, count, nanoseconds in self._taken():
-            count_before, nanoseconds_before = self._statements.get(statement, (0, 0))
-            database = self._database(statement.alias, statement.vendor)
-            database.count += count
-            database.nanoseconds += nanoseconds
-            database.duplicates += count if count_before else count - 1
-            total = count_before + count
-            self._statements[statement] = total, nanoseconds_before + nanoseconds
-            if total > self.settings.n_plus_one_threshold:
+            if self._add(statement, count, nanoseconds) > self.settings.n_plus_one_threshold:
                 self.has_repeated = True
 
     def _take_as_late(self) -> None:
@@ -163,7 +163,7 @@ class QueryTotals(Accounted):
 
     def _taken(self) -> Iterator[tuple[Statement, int, int]]:
         """With the lock held: take what was put down without it; what another thread puts down meanwhile stays."""
-        for statement, times in list(self._recent.items()):
+        for statement, times in list(self.recent.items()):
             if count := len(times):
                 nanoseconds = sum(times[:count])
                 del times[:count]
@@ -220,13 +220,13 @@ class QueryTotals(Accounted):
     def query_count(self) -> int:
         """Queries so far, all aliases. The watchdog asks without the lock, while further ones may come."""
         counted = sum(database.count for database in list(self._databases.values()))
-        return counted if self.ended else counted + sum(len(times) for times in list(self._recent.values()))
+        return counted if self.ended else counted + sum(len(times) for times in list(self.recent.values()))
 
     @property
     def query_nanoseconds(self) -> int:
         """Time in them."""
         counted = sum(database.nanoseconds for database in list(self._databases.values()))
-        return counted if self.ended else counted + sum(sum(times) for times in list(self._recent.values()))
+        return counted if self.ended else counted + sum(sum(times) for times in list(self.recent.values()))
 
     def repeated(self) -> list[Repeated]:
         """What ran more often than the N+1 threshold, most often first."""

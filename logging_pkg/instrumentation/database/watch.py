@@ -91,11 +91,17 @@ def _watcher(connection: Any) -> _Watch:
                             if nanoseconds > conf.settings().slow_query_nanoseconds:
                                 _found_slow(connection, sql, params, many, context, nanoseconds, None)
                     else:
-                        totals.add_query(statement, nanoseconds)
+                        times = totals.recent.get(statement)
+                        if times is None:
+                            totals.add_query(statement, nanoseconds)
+                            if totals.query_overhead is None:
+                                totals.note_query_overhead(_clock() - ended)
+                        else:
+                            times.append(nanoseconds)
+                            if len(times) > totals.look_above or totals.ended is not None:
+                                totals.look_at(statement, times)
                         if nanoseconds > totals.slow_query_nanoseconds:
                             _found_slow(connection, sql, params, many, context, nanoseconds, totals)
-                        if totals.query_overhead is None:
-                            totals.note_query_overhead(_clock() - ended)
             except Exception:
                 with faults_kept_in():
                     raise
