@@ -13,7 +13,7 @@ from typing import Self
 from logging_pkg import conf
 from logging_pkg.instrumentation.database.caller import project_caller
 from logging_pkg.instrumentation.database.statements import Statement
-from logging_pkg.instrumentation.late_work import Accounted, unattributed
+from logging_pkg.instrumentation.late_work import Accounted, Ended, unattributed
 
 #: Distinct statements remembered; a unit that runs more has other problems, and still counts them all.
 MAX_STATEMENTS = 2_000
@@ -60,8 +60,8 @@ class QueryTotals(Accounted):
         super().__init__()
         self.parent: Self | None = parent
         self._databases: dict[str, DatabaseTotals] = {}
-        #: Nanoseconds of the queries that have not been added up, by statement. Written without the lock, by `add_query` and
-        #: by whoever finds a list in here; empty in a nested unit, each of whose queries counts in others, too.
+        #: Nanoseconds of the queries that have not been added up, by statement. Written without the lock, by
+        #: `add_query` and by whoever finds a list in here; empty in a nested unit, whose queries count in others, too.
         self.recent: dict[Statement, list[int]] = {}
         #: Count and nanoseconds of those that have been.
         self._statements: dict[Statement, tuple[int, int]] = {}
@@ -69,15 +69,15 @@ class QueryTotals(Accounted):
         self._callers: dict[Statement, str | None] = {}
         self.settings = settings = conf.settings()
         self.slow_query_nanoseconds = settings.slow_query_nanoseconds
-        #: Longer lists of `recent` are to be shown to `look_at`.
+        #: Longer lists of `recent` are to be shown to `look_at`: all of them, once the unit has ended.
         self.look_above = min(settings.n_plus_one_threshold, MAX_RECENT)
 
     def add_query(self, statement: Statement, nanoseconds: int) -> None:
         """Count one query, here and in every enclosing unit.
 
         In a request, where most queries run, without a lock: a list takes a statement's times from all threads, none is
-        lost, and whoever reads the totals adds them up. `watch.py` spares itself this call where there is a list: it runs
-        for every query of a process, and is seldom found in the CPU's caches.
+        lost, and whoever reads the totals adds them up. `watch.py` does without this call where there is a list: what
+        it does for every query of a process is seldom found in the CPU's caches.
 
         Args:
             statement: that was run.
@@ -93,24 +93,30 @@ class QueryTotals(Accounted):
                 return
             times = self.recent.setdefault(statement, [])
         times.append(nanoseconds)
-        if len(times) > self.look_above or self.ended is not None:
+        # Asked after it was put down: what comes before the end is added up by `end`, what comes later is seen here.
+        if len(times) > self.look_above:
             self.look_at(statement, times)
 
     def look_at(self, statement: Statement, times: list[int]) -> None:
         """A statement was repeated, or the unit has ended: whose line is it, is it time to add up, did it come late."""
-        if len(times) > self.look_above:
-            self._note_repeated(statement, len(times))
-            if len(times) > MAX_RECENT:
-                with self._lock:
-                    self._add_up()
-        # Asked last: what came before the end has been added up by `end`, and this finds nothing.
+        self._note_repeated(statement, len(times))
+        if len(times) > MAX_RECENT:
+            with self._lock:
+                self._add_up()
         if self.ended is not None:
             self._take_as_late()
 
+    def end(self, ended: Ended) -> bool:
+        """As Accounted does; from now on every query is looked at."""
+        self.look_above = -1
+        return super().end(ended)
+
     def _note_repeated(self, statement: Statement, count: int) -> None:
+        if count <= self.settings.n_plus_one_threshold:
+            return
         self.has_repeated = True
         callers = self._callers
-        if statement not in callers and count > self.settings.n_plus_one_threshold:
+        if statement not in callers:
             callers[statement] = None  # first of all: finding the caller may run code that queries
             callers[statement] = project_caller()
 
@@ -132,8 +138,7 @@ class QueryTotals(Accounted):
                 self._add_late_queries(1, nanoseconds)
                 return
             count = self._add(statement, 1, nanoseconds)
-        if count > self.look_above:
-            self._note_repeated(statement, count)
+        self._note_repeated(statement, count)
         totals = self.parent
         while totals is not None and totals._count(statement, nanoseconds, is_duplicate=count > 1):
             totals = totals.parent

@@ -98,7 +98,7 @@ def _watcher(connection: Any) -> _Watch:
                                 totals.note_query_overhead(_clock() - ended)
                         else:
                             times.append(nanoseconds)
-                            if len(times) > totals.look_above or totals.ended is not None:
+                            if len(times) > totals.look_above:
                                 totals.look_at(statement, times)
                         if nanoseconds > totals.slow_query_nanoseconds:
                             _found_slow(connection, sql, params, many, context, nanoseconds, totals)
