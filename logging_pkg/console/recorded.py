@@ -13,7 +13,7 @@ from logging_pkg.analysis.tables import QUANTILES, Column, Table
 from logging_pkg.console.selection import Selection
 from logging_pkg.pipeline.event_tables import GOOGLE_API, ROUTES
 
-#: From one sample of a recorded series to the next, s: `interval` of the ruler's groups in loki/rules/recording.yaml.
+#: From one sample of a recorded series to the next at least, s: `interval` of the groups in loki/rules/recording.yaml.
 INTERVAL_S: Final = 60
 #: What a quantile of a recorded series is over a longer time: each sample is of 5 minutes, and the highest is shown.
 WORST: Final = ", worst 5 min"

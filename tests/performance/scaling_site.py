@@ -160,7 +160,7 @@ def query_costs(site: Site, rounds: int) -> dict[str, list[float]]:
             return (time.process_time_ns() - started) / _QUERIES / 1000
 
     wrappers = site.wrappers
-    turns = {
+    turns: dict[str, Callable[[], float]] = {
         "stock event": events,
         "bare": partial(turn, [], "default", _STATEMENTS),
         "wrapped": partial(turn, [_nothing], "default", _STATEMENTS),
