@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import orjson
 
@@ -110,6 +110,22 @@ class Tile(Panel):
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """A chart with its answer.
+
+    Attributes:
+        json: what the page's script draws: times in s, a list of values per line, null where there is none. The page
+            holds it in an attribute, since HTMX here drops every script of an answer.
+        summary: the same for those who do not see it: the newest value of each line.
+        left_out: lines that are not drawn.
+    """
+
+    json: str
+    summary: str
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
 class Chart(Panel):
     """Recorded series over time.
 
@@ -133,38 +149,29 @@ class Chart(Panel):
         return any(series.samples for series in self.questions[0].answer.value.series)
 
     @property
-    def data(self) -> dict[str, Any]:
-        """What the page's script draws: times in s, a list of values per line, null where there is none."""
+    def drawing(self) -> Drawing:
+        """What the page shows of it; ask once."""
         found = self.questions[0].answer.value.series
         until = int(time.time())
         drawn = sorted(found, key=lambda series: -max((s.value for s in series.samples), default=0.0))[:_MAX_SERIES]
         times = sorted({sample.timestamp_ns // 1_000_000_000 for series in found for sample in series.samples})
-        lines = []
+        lines: list[tuple[str, list[float | None]]] = []
         for series in sorted(drawn, key=lambda series: self._name(series.labels)):
             values = {sample.timestamp_ns // 1_000_000_000: sample.value for sample in series.samples}
             points = [values.get(moment) for moment in times]
-            lines.append({"label": self._name(series.labels), "values": [_finite(point) for point in points]})
-        return {
+            lines.append((self._name(series.labels), [_finite(point) for point in points]))
+        data = {
             "title": self.title,
             "unit": self.unit,
             "limit": self.limit,
             "from": until - self.window_s,
             "to": until,
             "times": times,
-            "lines": lines,
-            "left_out": len(found) - len(drawn),
+            "lines": [{"label": name, "values": values} for name, values in lines],
         }
-
-    @property
-    def json(self) -> str:
-        """The same as the page holds it: in an attribute, since HTMX here drops every script of an answer."""
-        return orjson.dumps(self.data).decode()
-
-    @property
-    def summary(self) -> str:
-        """The same for those who do not see it: the newest value of each line."""
-        told = [(line["label"], [v for v in line["values"] if v is not None]) for line in self.data["lines"]]
-        return f"{self.title}, newest: " + ", ".join(f"{name} {number(v[-1], self.unit)}" for name, v in told if v)
+        told = [(name, [value for value in values if value is not None]) for name, values in lines]
+        newest = ", ".join(f"{name} {number(v[-1], self.unit)}" for name, v in told if v)
+        return Drawing(orjson.dumps(data).decode(), f"{self.title}, newest: {newest}", len(found) - len(drawn))
 
     def _name(self, labels: Mapping[str, str]) -> str:
         return " ".join(labels.get(name) or "–" for name in self.names) or "all"

@@ -27,7 +27,7 @@ RANGES: Final[Mapping[str, int]] = {
 DEFAULT_RANGE: Final = "1h"
 #: Points of a chart at most; the recorded series have one every 15 s to 4 min.
 _POINTS = 240
-_LEAST_STEP_S = 15
+_LEAST_STEP_S = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,8 @@ def _sample(event: str, chosen: random.Random) -> dict[str, Any]:
         "is_error": int(chosen.random() < 0.02),
         "query_count": chosen.randrange(1, 12),
         "caller": f"views.py:{chosen.randrange(10)}",
+        "quota_minute_limit": 600,
+        "quota_day_limit": 1_000_000,
     }
     return made | {name: value for name, value in values.items() if name in made}
 

@@ -10,20 +10,25 @@ from functools import partial
 
 import orjson
 
-from logging_pkg.console.desk import Desk, Question
+from logging_pkg.console.desk import Desk
 from logging_pkg.console.lists import EventList, table_panel
-from logging_pkg.console.pages.queries_of import count, lines, over_time, series
+from logging_pkg.console.pages.queries_of import count, lines, over_time, recent, series
 from logging_pkg.console.panels import Chart, Section, Tile, counted, first
 from logging_pkg.loki_client import Vector
 from logging_pkg.pipeline.event_tables import FAILED_API_CALLS, GOOGLE_API
 
 _CALL = "google_api.call_finished"
+#: Loki looks no further than the newest attempt that does.
+_TELLS_A_LIMIT = (
+    ' | json quota_minute_limit="quota_minute_limit", quota_day_limit="quota_day_limit"'
+    ' | quota_minute_limit!="" or quota_day_limit!=""'
+)
 
 
 def google(desk: Desk) -> Sequence[Section]:
     """Quota first: what is used up stops every sync."""
     chosen = desk.selection
-    minute_limit, day_limit = (_newest(desk, name) for name in ("quota_minute_limit", "quota_day_limit"))
+    limits = desk.lines(lines(chosen, _CALL) + _TELLS_A_LIMIT, 1)
     quota, day = "project:google_api_quota:sum_1m", "project_quota_day:google_api_quota_day:sum_25h"
     return (
         Section(
@@ -36,7 +41,7 @@ def google(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Quota, busiest minute",
-                    (desk.promql(f"max(max_over_time({quota}{chosen.braces}[{chosen.window_s}s]))"), minute_limit),
+                    (desk.promql(f"max(max_over_time({quota}{chosen.braces}[{chosen.window_s}s]))"), limits),
                     note="of the project's limit",
                     unit="ratio",
                     limit=0.8,
@@ -45,7 +50,7 @@ def google(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Quota, today",
-                    (desk.promql(f"max(last_over_time({day}{chosen.braces}[10m]))"), day_limit),
+                    (desk.promql(f"max(last_over_time({day}{chosen.braces}[10m]))"), limits),
                     note="of the day's limit; a Pacific day",
                     unit="ratio",
                     limit=0.8,
@@ -62,7 +67,8 @@ def google(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "p95 of an attempt",
-                    (desk.logql(over_time(chosen, "0.95", _CALL, "duration_ms")),),
+                    (desk.logql(over_time(chosen, "0.95", _CALL, "duration_ms", recent(chosen))),),
+                    note="of the last 15 minutes",
                     unit="ms",
                 ),
             ),
@@ -118,11 +124,6 @@ def google(desk: Desk) -> Sequence[Section]:
             "lists",
         ),
     )
-
-
-def _newest(desk: Desk, field: str) -> Question:
-    """The newest attempt that tells a limit: Loki looks no further than that line."""
-    return desk.lines(lines(desk.selection, _CALL, f'{field}!=""'), 1)
 
 
 def _used(field: str, used: Vector, newest: list[str]) -> float | None:

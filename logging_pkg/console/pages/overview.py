@@ -13,7 +13,7 @@ from logging_pkg import conf
 from logging_pkg.console.desk import Desk, Question
 from logging_pkg.console.lists import EventList, table_panel
 from logging_pkg.console.pages.alerts import firing
-from logging_pkg.console.pages.queries_of import count, lines, over_time, series
+from logging_pkg.console.pages.queries_of import count, lines, over_time, recent, series
 from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted, rest, share
 from logging_pkg.console.recorded import REQUESTS, mean_query
 from logging_pkg.pipeline.event_tables import N_PLUS_ONE
@@ -33,7 +33,7 @@ def overview(desk: Desk) -> Sequence[Section]:
         Tile("Requests", (desk.logql(count(chosen, _REQUEST)),), link=page("routes"), read=counted),
         Tile(
             "p95 response time",
-            (desk.logql(over_time(chosen, "0.95", _REQUEST, "response_time_ms", _recent(desk))),),
+            (desk.logql(over_time(chosen, "0.95", _REQUEST, "response_time_ms", recent(chosen))),),
             note="of the last 15 minutes",
             link=page("routes"),
             unit="ms",
@@ -145,11 +145,6 @@ def overview(desk: Desk) -> Sequence[Section]:
 def _quota_peak(desk: Desk) -> str:
     name = f"project:google_api_quota:sum_1m{desk.selection.braces}"
     return f"max(max_over_time({name}[{desk.selection.window_s}s]))"
-
-
-def _recent(desk: Desk) -> str:
-    """A quantile needs every line parsed, so it is that of a quarter of an hour at most; the chart shows the rest."""
-    return f"{min(900, desk.selection.window_s)}s"
 
 
 def _queries_per_request(desk: Desk) -> Question:

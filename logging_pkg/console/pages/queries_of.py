@@ -33,3 +33,8 @@ def series(chosen: Selection, name: str, by: str = "", function: str = "max") ->
 def whole(chosen: Selection) -> str:
     """The selected time as a duration of LogQL."""
     return f"{chosen.window_s}s"
+
+
+def recent(chosen: Selection) -> str:
+    """A quarter of an hour at most: a quantile needs every line parsed, and charts show the rest."""
+    return f"{min(900, chosen.window_s)}s"
