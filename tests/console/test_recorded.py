@@ -70,7 +70,7 @@ def told(stack_binaries: object) -> Iterator[Stack]:
         push(client, lines)
         groups = recording_groups(ROOT / "loki" / "rules", SERIES)
         added_up = recording_groups(ROOT / "loki" / "rules", [name for name in SERIES if not QUANTILE.search(name)])
-        assert {group.interval_ns for group in added_up} == {INTERVAL_S * _SECOND}, "what means are weighted with"
+        assert min(group.interval_ns for group in added_up) == INTERVAL_S * _SECOND, "steps that meet each sample once"
         task = run.Task(now_ns - 3100 * _SECOND, now_ns)
         results = run.backfill([client], Prometheus(stack.prometheus_url), groups, run.ruler_of(client), task)
         assert all(result.written for result in results)
