@@ -113,7 +113,10 @@ def test_a_backfilled_gap_is_as_if_the_ruler_had_never_been_away(gap: tuple[TwoR
 
     filled = backfill(two, rules)
     assert filled["totals"]["written"] == count(whole) - count(before)
-    assert {rule["phase_source"] for rule in filled["rules"]} == {"samples"}
+    # Beside a gap of ten minutes a group that is looked at every four may have no sample of its own to tell its phase.
+    sources = {rule["phase_source"] for rule in filled["rules"]}
+    assert sources <= {"samples", "hash"}, "a phase was assumed"
+    assert "samples" in sources
     after = recorded_series(two.broken, two)
     assert set(after) == set(whole)
     different = [
