@@ -37,6 +37,11 @@ if settings.DEMO_PAGES:
         path("reports/slow/", reports.slow, name="report_slow"),
         path("reports/n-plus-one/", reports.n_plus_one, name="report_n_plus_one"),
         path("reports/error/", reports.error, name="report_error"),
+        path("reports/overlaps/", reports.overlaps, name="report_overlaps"),
+        path("reports/stuck/", reports.stuck, name="report_stuck"),
+        path("reports/late/", reports.late, name="report_late"),
+        path("reports/neighbour/", reports.neighbour, name="report_neighbour"),
+        path("reports/rejected/", reports.rejected, name="report_rejected"),
     ]
 if settings.DEBUG_TOOLBAR:
     urlpatterns.append(path("__debug__/", include("debug_toolbar.urls")))

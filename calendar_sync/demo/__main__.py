@@ -30,11 +30,11 @@ from logging_pkg.stack.terminal import BuildDisplay
 ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / ".logpipe" / "demo"
 #: Rules look back over finished seconds and ask trouble to last; within this time each expected alert has fired.
-MAX_TRAFFIC_S = 240
+MAX_TRAFFIC_S = 330
 #: What is waited beyond that for alerts that are pending.
 ALERT_GRACE_S = 60
-#: Numbers need some traffic even where alerts come early.
-MIN_TRAFFIC_S = 90
+#: The slowest rules look every 4 minutes, at lines older than 30 s: in this time each has seen some.
+MIN_TRAFFIC_S = 285
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)

@@ -29,6 +29,10 @@ PROJECT = "calendar-sync-demo"
 #: Requests a minute the fake Google allows the project, and the workers are told of.
 PROJECT_QUOTA = 600
 WORKER_SERVICE_NAME = "calendar-sync-worker"
+#: In which a proxy before the web server would tell when a request came in.
+REQUEST_START_HEADER = "X-Request-Start"
+#: Of each of the web server's processes.
+THREADS = 4
 _ROOT = Path(__file__).resolve().parents[2]
 _READY_S = 60.0
 
@@ -63,9 +67,11 @@ class Programs:
             "GOOGLE_QUOTA_PER_USER_MINUTE": "0",
             "GOOGLE_PAGE_SIZE": "50",
             "LOGPIPE_DIRECTORY": str(self.logs),
+            "LOGPIPE_EXPLAIN_SLOW_QUERIES": "1",
             "LOGPIPE_ENV": "demo",
             "LOGPIPE_RELEASE": version("logging-pkg"),
             "LOGPIPE_LOKI_URL": loki_url,
+            "LOGPIPE_REQUEST_START_HEADER": REQUEST_START_HEADER,
             "PYTHONUNBUFFERED": "1",
             **(addresses or {}),
             "SECRET_KEY": secrets.token_urlsafe(48),
@@ -99,7 +105,7 @@ class Programs:
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         bind = self.web_url.removeprefix("http://")
         # Keep-alive longer than any user pauses: a connection closed just as it is used again looks like an error.
-        options = "--workers 2 --worker-class gthread --threads 4 --keep-alive 30 --graceful-timeout 20"
+        options = f"--workers 2 --worker-class gthread --threads {THREADS} --keep-alive 30 --graceful-timeout 20"
         self._start(
             "web",
             [
@@ -112,6 +118,7 @@ class Programs:
                 *options.split(),
                 "calendar_sync.wsgi:application",
             ],
+            LOGPIPE_WORKER_CAPACITY=str(THREADS),
         )
         self._await("web", lambda: urlopen(f"{self.web_url}/healthz", timeout=2).status == 200)
         health = f"calendar-sync={self.web_url}/healthz"

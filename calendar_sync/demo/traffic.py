@@ -15,7 +15,14 @@ from pathlib import Path
 import orjson
 import requests
 
-from calendar_sync.demo.programs import ACCOUNTS, PASSWORD, PROJECT_QUOTA, WORKER_SERVICE_NAME, Programs
+from calendar_sync.demo.programs import (
+    ACCOUNTS,
+    PASSWORD,
+    PROJECT_QUOTA,
+    REQUEST_START_HEADER,
+    WORKER_SERVICE_NAME,
+    Programs,
+)
 from calendar_sync.fake_google.seed import demo_accounts
 from logging_pkg.schemas.conventions import parse_timestamp
 
@@ -98,14 +105,19 @@ class User(threading.Thread):
             self._counter.unexpected.append(f"{self._name}: could not sign in ({answer.status_code})")
 
     def _get(self, path: str, expected: int = 200) -> str:
-        answer = self._session.get(self._url + path, timeout=_TIMEOUT_S)
+        headers = {REQUEST_START_HEADER: _now()}
+        answer = self._session.get(self._url + path, headers=headers, timeout=_TIMEOUT_S)
         self._counter.add()
         if answer.status_code != expected:
             self._counter.unexpected.append(f"GET {path}: {answer.status_code}, expected {expected}")
         return answer.text
 
     def _post(self, path: str, *, sync: bool = False, **data: str) -> None:
-        headers = {"X-CSRFToken": self._session.cookies.get("csrftoken") or "", "HX-Request": "true"}
+        headers = {
+            REQUEST_START_HEADER: _now(),
+            "X-CSRFToken": self._session.cookies.get("csrftoken") or "",
+            "HX-Request": "true",
+        }
         answer = self._session.post(self._url + path, data=data, headers=headers, timeout=_TIMEOUT_S)
         self._counter.add(sync=sync)
         if answer.status_code != 200:
@@ -117,11 +129,22 @@ class Reporter(User):
 
     def _act(self) -> None:
         self._sign_in()
+        for name in ("neighbour", "late", "rejected"):
+            self._get(f"/reports/{name}/")
         while not self._stop_event.is_set():
+            self._get("/reports/overlaps/")
             self._get("/reports/slow/")
             self._get("/reports/n-plus-one/")
             self._get("/reports/error/", expected=500)
             self._stop_event.wait(2)
+
+
+class Waiter(User):
+    """A person who opens the page that is stuck."""
+
+    def _act(self) -> None:
+        self._sign_in()
+        self._get("/reports/stuck/")
 
 
 class Scenario:
@@ -137,9 +160,15 @@ class Scenario:
         self._programs = programs
         self._on_step = on_step
         self._stop = threading.Event()
-        names = [account.email.split("@")[0] for account in demo_accounts(ACCOUNTS)]
+        accounts = demo_accounts(ACCOUNTS)
+        names = [account.email.split("@")[0] for account in accounts]
+        self._last_account = accounts[-1].id
         self._users = [User(name, programs, self.counter, self._stop, seed) for seed, name in enumerate(names)]
-        self._reporter = Reporter(names[0], programs, self.counter, self._stop, len(names))
+        others = (Reporter, Waiter)
+        self._people = [
+            *self._users,
+            *(kind(names[0], programs, self.counter, self._stop, len(names)) for kind in others),
+        ]
         self._steps: list[tuple[float, Callable[[], None]]] = [
             (10, self._rate_limit),
             (35, self._burst),
@@ -149,7 +178,7 @@ class Scenario:
 
     def start(self) -> None:
         """Let the users begin."""
-        for user in (*self._users, self._reporter):
+        for user in self._people:
             user.start()
 
     def tick(self, elapsed_s: float) -> None:
@@ -166,7 +195,7 @@ class Scenario:
     def stop(self) -> None:
         """Let the users finish what they are at."""
         self._stop.set()
-        for user in (*self._users, self._reporter):
+        for user in self._people:
             user.join(timeout=_TIMEOUT_S)
 
     def _rate_limit(self) -> None:
@@ -189,6 +218,13 @@ class Scenario:
         self._bursting = False
         for user in self._users:
             user.sync_without_pause.clear()
+        google.revoke(self._last_account)
+        self._on_step("one account's access is revoked: its syncs fail from now on")
+
+
+def _now() -> str:
+    """As nginx writes it."""
+    return f"t={time.time():.3f}"
 
 
 def _worker_is_idle(logs: Path) -> bool:

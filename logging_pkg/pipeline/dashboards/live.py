@@ -20,8 +20,8 @@ from logging_pkg.pipeline.dashboards.panels_of import ReadPanel, ReadQuery, fill
 
 _STEP_S: Final = 15.0
 _MOST_LINES: Final = 20
-#: A rule is evaluated up to 2 min after a line and reads lines older than 30 s: what is younger need not be recorded.
-RECORDED_WITHIN_S: Final = 180
+#: A rule is evaluated up to 4 min after a line and reads lines older than 30 s: what is younger need not be recorded.
+RECORDED_WITHIN_S: Final = 285
 #: Every choice of every variable.
 _EVERYTHING: Final = ".*"
 

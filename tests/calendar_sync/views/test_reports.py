@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from django.test import Client
@@ -10,6 +14,8 @@ from django.urls import clear_url_caches
 
 from calendar_sync.sync import sync_account
 from calendar_sync.views import reports
+from logging_pkg import conf
+from logging_pkg.instrumentation.request.watchdog import report_late_work
 from logging_pkg.testing import assert_event
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +24,14 @@ pytestmark = pytest.mark.django_db
 def load_urls() -> None:
     sys.modules.pop("calendar_sync.urls", None)
     clear_url_caches()
+
+
+@pytest.fixture
+def configured() -> Iterator[Callable[..., None]]:
+    """Change settings of the instrumentation."""
+    before = conf.settings()
+    yield lambda **changed: conf.configure(replace(before, **changed))
+    conf.configure(before)
 
 
 @pytest.fixture
@@ -62,15 +76,65 @@ def test_the_failing_report_is_an_error(browser, log_events):
     assert request["error_type"] == "calendar_sync.views.reports.ReportFailed"
 
 
+def test_the_overlaps_have_a_slow_query(browser, configured, log_events):
+    """One SELECT, slower than what is allowed, with the line that runs it."""
+    configured(slow_query_threshold_ms=0.0)
+    page = browser.get("/reports/overlaps/")
+
+    assert page.text.count("<tr>") == reports.OVERLAP_ROWS + 1
+    slow = [event for event in log_events if event["event"] == "db.slow_query_detected"]
+    (overlaps,) = [event for event in slow if "LIMIT" in event["fingerprint"] and "COUNT" in event["fingerprint"]]
+    assert "views/reports.py" in overlaps["caller"]
+
+
+def test_the_stuck_report_is_told_of_while_it_waits(browser, monkeypatch, configured, log_events):
+    """With the line it waits at."""
+    monkeypatch.setattr(reports, "STUCK_REPORT_S", 1.5)
+    configured(stuck_request_threshold_s=0.2)
+    assert "waited 1.5 s" in browser.get("/reports/stuck/").text
+
+    told = assert_event(log_events, "http.request_stuck", route="/reports/stuck/")
+    assert re.search(r"views/reports\.py:\d+ stuck", str(told["stack"]))
+
+
+def test_the_late_report_leaves_work_behind(browser, monkeypatch, log_events):
+    """One write to the cache, after the response."""
+    monkeypatch.setattr(reports, "LATE_REPORT_S", 0.1)
+    browser.get("/reports/late/")
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "late report"]
+    thread.join()
+    report_late_work()
+
+    assert_event(log_events, "http.orphaned_work_detected", route="/reports/late/", cache_operation_count=1)
+
+
+def test_the_neighbour_is_asked_over_http(browser, live_server, log_events):
+    """It is an exchange of its own; a neighbour that is not there is no error of the page."""
+    host = live_server.url.removeprefix("http://")
+    assert "It answered 200." in browser.get("/reports/neighbour/", headers={"host": host}).text
+    assert_event(log_events, "http_client.request_finished", host=host.partition(":")[0], status_code=200)
+    assert "It did not answer" in browser.get("/reports/neighbour/", headers={"host": "127.0.0.1:9"}).text
+
+
+def test_the_rejected_event_is_an_error_in_strict_mode(browser, log_events):
+    """Here as in development; the demonstration is not strict."""
+    assert browser.get("/reports/rejected/").status_code == 500
+    request = assert_event(log_events, "http.request_finished", route="/reports/rejected/")
+    assert request["error_type"] == "logging_pkg.exceptions.InvalidEventError"
+
+
+NAMES = ("slow", "n-plus-one", "error", "overlaps", "stuck", "late", "neighbour", "rejected")
+
+
 def test_the_reports_page_links_to_each(browser):
     """And the site's navigation links to it."""
     page = browser.get("/reports/").text
-    for name in ("slow", "n-plus-one", "error"):
+    for name in NAMES:
         assert f'href="/reports/{name}/"' in page
     assert 'href="/reports/"' in browser.get("/dashboard/").text
 
 
-@pytest.mark.parametrize("name", ["", "slow/", "n-plus-one/", "error/"])
+@pytest.mark.parametrize("name", ["", *(f"{name}/" for name in NAMES)])
 def test_reports_need_a_sign_in(browser, name):
     """As every page does."""
     assert Client().get(f"/reports/{name}")["Location"].startswith("/login/")

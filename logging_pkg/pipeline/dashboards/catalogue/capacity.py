@@ -12,6 +12,11 @@ from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel
 _SAMPLED: Final = "process.sampled"
 _SIZES: Final = "db.size_sampled"
 _DISK_DAYS: Final = "service:log_disk_left_days:deriv_1d"
+#: Days; where there is no trend, or a slower one.
+_YEAR: Final = 366
+_NO_END: Final = (
+    f"{_YEAR} stands for no end in sight: nothing fills up, or there is no trend yet, as in the first 12 hours."
+)
 _NO_TREND: Final = "Nothing fills up, or there is no trend yet"
 _SAMPLES: Final = f'{{event="{_SAMPLED}", {CHOSEN}}}'
 
@@ -107,8 +112,14 @@ CAPACITY: Final = Dashboard(
             (
                 Panel(
                     "Days until the disk of the logs is full",
-                    "From the last day's trend. Empty while it does not fill up, and for the first 12 hours.",
-                    (Query(f"min by (service_name) ({_DISK_DAYS}{{{CHOSEN}}})", "{{service_name}}"),),
+                    f"From the last day's trend. {_NO_END}",
+                    (
+                        Query(
+                            f"min by (service_name) (clamp_max({_DISK_DAYS}{{{CHOSEN}}}, {_YEAR}))"
+                            f" or min by (service_name) (0 * service:log_disk_free_bytes:avg_5m{{{CHOSEN}}} + {_YEAR})",
+                            "{{service_name}}",
+                        ),
+                    ),
                     unit="d",
                     logs=_SAMPLES,
                     alerts=("DiskFullInDays",),
@@ -116,8 +127,14 @@ CAPACITY: Final = Dashboard(
                 ),
                 Panel(
                     "Days until a database is full",
-                    "From the last day's trend. Empty while it does not grow, and for the first 12 hours.",
-                    (Query(f"min by (alias) (alias:db_size_left_days:deriv_1d{{{CHOSEN}}})", "{{alias}}"),),
+                    f"From the last day's trend. {_NO_END}",
+                    (
+                        Query(
+                            f"min by (alias) (clamp_max(alias:db_size_left_days:deriv_1d{{{CHOSEN}}}, {_YEAR}))"
+                            f" or min by (alias) (0 * alias:db_size_bytes:avg_5m{{{CHOSEN}}} + {_YEAR})",
+                            "{{alias}}",
+                        ),
+                    ),
                     unit="d",
                     logs=f'{{event="{_SIZES}", {CHOSEN}}}',
                     alerts=("DatabaseFillsUp",),

@@ -77,8 +77,18 @@ PIPELINE_HEALTH: Final = Dashboard(
                     runbooks=("EventsRejected",),
                     empty="No event broke its schema",
                 ),
-                MetricPanel(
-                    "logging.file_deleted", "logging_lost_events", ("EventsLost",), empty="No log file was deleted"
+                Panel(
+                    "Events lost in 5m",
+                    "Events of files deleted before they were shipped: the logs had used up their share of the disk.",
+                    (
+                        Query(
+                            f"sum by (service_name) (service:logging_lost_events:sum_5m{{{CHOSEN}}})"
+                            f" or sum by (service_name) (0 * service:process_heartbeats:rate_5m{{{CHOSEN}}})",
+                            "{{service_name}}",
+                        ),
+                    ),
+                    logs=f'{{event="logging.file_deleted", {CHOSEN}}}',
+                    alerts=("EventsLost",),
                 ),
                 Panel(
                     "Events a process could not write",
