@@ -210,6 +210,9 @@ OF_A_ROUTE: dict[str, Callable[[list[dict[str, Any]]], float]] = {
 
 #: How often each is recorded, s; a minute unless named.
 INTERVAL_S = {
+    "route_method_status_class:http_requests:rate_5m": 120,
+    "route:http_error_ratio:avg_5m": 120,
+    "route:http_queries_per_request:avg_5m": 120,
     "route:http_response_time_ms:p50_5m": 120,
     "route:http_response_time_ms:p95_5m": 120,
     "route:http_response_time_ms:p99_5m": 120,

@@ -17,6 +17,7 @@ from logging_pkg.pipeline.logql import parse
 from logging_pkg.schemas import EventSchema, Metric, Registry, load_registry
 
 PROJECT = Path(__file__).parents[2]
+QUANTILE = re.compile(r":p\d\d_")
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +66,14 @@ def test_short_windows_are_looked_at_often_and_long_ones_seldom(registry: Regist
     for group in groups:
         _event, window, *own = group["name"].split(":")
         by_window.setdefault(window, set()).add(group["interval"])
+        quantiles = [rule["record"] for rule in group["rules"] if QUANTILE.search(rule["record"])]
+        assert len(quantiles) in {0, len(group["rules"])}, "quantiles wait for nothing, and nothing for them"
+        name = own.pop() if quantiles else ""
         assert own in ([], [group["interval"]])
+        assert all(name in record for record in quantiles)
     assert by_window == {"1m": {"15s"}, "5m": {"1m", "2m", "4m"}, "1h": {"2m"}, "25h": {"2m"}}
     recorded = {rule["record"]: group["interval"] for group in groups for rule in group["rules"]}
-    assert recorded["route_method_status_class:http_requests:rate_5m"] == "1m"
+    assert recorded["route_method_status_class:http_requests:rate_5m"] == "2m"
     assert recorded["route:http_response_time_ms:p95_5m"] == "2m"
     assert recorded["route:http_apdex_ratio:avg_5m"] == "4m"
 
