@@ -24,6 +24,7 @@ from calendar_sync.demo.traffic import Scenario
 from calendar_sync.fake_google.seed import demo_accounts
 from logging_pkg.exceptions import LogpipeError, StackError
 from logging_pkg.loki_client import LokiClient
+from logging_pkg.pipeline.dashboards.live import RECORDED_WITHIN_S
 from logging_pkg.stack import Stack, WebhookReceiver
 from logging_pkg.stack.terminal import BuildDisplay
 
@@ -33,8 +34,8 @@ DIRECTORY = ROOT / ".logpipe" / "demo"
 MAX_TRAFFIC_S = 330
 #: What is waited beyond that for alerts that are pending.
 ALERT_GRACE_S = 60
-#: The slowest rules look every 4 minutes, at lines older than 30 s: in this time each has seen some.
-MIN_TRAFFIC_S = 285
+#: Within this time the slowest rule has seen some of the traffic.
+MIN_TRAFFIC_S = RECORDED_WITHIN_S
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)

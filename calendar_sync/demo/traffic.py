@@ -105,23 +105,22 @@ class User(threading.Thread):
             self._counter.unexpected.append(f"{self._name}: could not sign in ({answer.status_code})")
 
     def _get(self, path: str, expected: int = 200) -> str:
-        headers = {REQUEST_START_HEADER: _now()}
-        answer = self._session.get(self._url + path, headers=headers, timeout=_TIMEOUT_S)
+        text = self._ask("GET", path, {}, {}, expected)
         self._counter.add()
-        if answer.status_code != expected:
-            self._counter.unexpected.append(f"GET {path}: {answer.status_code}, expected {expected}")
-        return answer.text
+        return text
 
     def _post(self, path: str, *, sync: bool = False, **data: str) -> None:
-        headers = {
-            REQUEST_START_HEADER: _now(),
-            "X-CSRFToken": self._session.cookies.get("csrftoken") or "",
-            "HX-Request": "true",
-        }
-        answer = self._session.post(self._url + path, data=data, headers=headers, timeout=_TIMEOUT_S)
+        headers = {"X-CSRFToken": self._session.cookies.get("csrftoken") or "", "HX-Request": "true"}
+        self._ask("POST", path, headers, data, 200)
         self._counter.add(sync=sync)
-        if answer.status_code != 200:
-            self._counter.unexpected.append(f"POST {path}: {answer.status_code}, expected 200")
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], data: dict[str, str], expected: int) -> str:
+        # The time as nginx writes it.
+        headers = headers | {REQUEST_START_HEADER: f"t={time.time():.3f}"}
+        answer = self._session.request(method, self._url + path, headers=headers, data=data, timeout=_TIMEOUT_S)
+        if answer.status_code != expected:
+            self._counter.unexpected.append(f"{method} {path}: {answer.status_code}, expected {expected}")
+        return answer.text
 
 
 class Reporter(User):
@@ -220,11 +219,6 @@ class Scenario:
             user.sync_without_pause.clear()
         google.revoke(self._last_account)
         self._on_step("one account's access is revoked: its syncs fail from now on")
-
-
-def _now() -> str:
-    """As nginx writes it."""
-    return f"t={time.time():.3f}"
 
 
 def _worker_is_idle(logs: Path) -> bool:

@@ -17,11 +17,13 @@ from logging_pkg.exceptions import LokiError
 from logging_pkg.loki_client import LokiClient, Matrix, Vector
 from logging_pkg.pipeline.dashboards.build import SERIES
 from logging_pkg.pipeline.dashboards.panels_of import ReadPanel, ReadQuery, filled_in, labels_in
+from logging_pkg.pipeline.generate import MAX_INTERVAL_S
 
 _STEP_S: Final = 15.0
 _MOST_LINES: Final = 20
-#: A rule is evaluated up to 4 min after a line and reads lines older than 30 s: what is younger need not be recorded.
-RECORDED_WITHIN_S: Final = 285
+#: A rule is evaluated up to its interval after a line, reads lines older than 30 s, and what it made is then sent: what
+#: is younger need not be recorded.
+RECORDED_WITHIN_S: Final = int(MAX_INTERVAL_S) + 30 + 15
 #: Every choice of every variable.
 _EVERYTHING: Final = ".*"
 

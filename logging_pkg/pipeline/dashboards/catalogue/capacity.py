@@ -20,6 +20,16 @@ _NO_END: Final = (
 _NO_TREND: Final = "Nothing fills up, or there is no trend yet"
 _SAMPLES: Final = f'{{event="{_SAMPLED}", {CHOSEN}}}'
 
+
+def _days_left(by: str, days: str, watched: str) -> Query:
+    """The least of the days that are left; a year of whatever is watched and has no trend."""
+    return Query(
+        f"min by ({by}) (clamp_max({days}{{{CHOSEN}}}, {_YEAR}))"
+        f" or min by ({by}) (0 * {watched}{{{CHOSEN}}} + {_YEAR})",
+        f"{{{{{by}}}}}",
+    )
+
+
 CAPACITY: Final = Dashboard(
     uid="capacity",
     title="Capacity",
@@ -113,13 +123,7 @@ CAPACITY: Final = Dashboard(
                 Panel(
                     "Days until the disk of the logs is full",
                     f"From the last day's trend. {_NO_END}",
-                    (
-                        Query(
-                            f"min by (service_name) (clamp_max({_DISK_DAYS}{{{CHOSEN}}}, {_YEAR}))"
-                            f" or min by (service_name) (0 * service:log_disk_free_bytes:avg_5m{{{CHOSEN}}} + {_YEAR})",
-                            "{{service_name}}",
-                        ),
-                    ),
+                    (_days_left("service_name", _DISK_DAYS, "service:log_disk_free_bytes:avg_5m"),),
                     unit="d",
                     logs=_SAMPLES,
                     alerts=("DiskFullInDays",),
@@ -128,13 +132,7 @@ CAPACITY: Final = Dashboard(
                 Panel(
                     "Days until a database is full",
                     f"From the last day's trend. {_NO_END}",
-                    (
-                        Query(
-                            f"min by (alias) (clamp_max(alias:db_size_left_days:deriv_1d{{{CHOSEN}}}, {_YEAR}))"
-                            f" or min by (alias) (0 * alias:db_size_bytes:avg_5m{{{CHOSEN}}} + {_YEAR})",
-                            "{{alias}}",
-                        ),
-                    ),
+                    (_days_left("alias", "alias:db_size_left_days:deriv_1d", "alias:db_size_bytes:avg_5m"),),
                     unit="d",
                     logs=f'{{event="{_SIZES}", {CHOSEN}}}',
                     alerts=("DatabaseFillsUp",),
