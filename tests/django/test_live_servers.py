@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.writer.support import read_events
+from tests.writer.support import events_so_far
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = "tests/django/live_site.py"
@@ -59,7 +59,7 @@ class Server:
     def events(self, name: str | None = None, **fields: Any) -> list[dict[str, Any]]:
         return [
             event
-            for event in read_events(self.directory / "logs")
+            for event in events_so_far(self.directory / "logs")
             if (name is None or event["event"] == name) and all(event[key] == value for key, value in fields.items())
         ]
 

@@ -6,7 +6,6 @@ Out: seconds from emission to delivery. Never: a shortened interval. A quarter o
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import subprocess
@@ -29,6 +28,7 @@ from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.schemas.examples import example_lines
 from logging_pkg.stack import DeadMansSwitch, Stack, WebhookReceiver
 from logging_pkg.writer import Writer
+from tests.writer.support import events_so_far
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "loki" / "rules"
@@ -125,9 +125,8 @@ class World:
         return self.services[name]
 
     def last_good_check_ns(self) -> int:
-        (file,) = self.logs.glob("logpipe-probe-*.ndjson")
-        events = [json.loads(line) for line in file.read_text().splitlines()]
-        return max(parse_timestamp(event["timestamp"]) for event in events if event["is_up"])
+        checks = events_so_far(self.logs, "logpipe-probe-*.ndjson")
+        return max(parse_timestamp(event["timestamp"]) for event in checks if event["is_up"])
 
 
 @contextmanager

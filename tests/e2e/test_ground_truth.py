@@ -26,6 +26,7 @@ from logging_pkg.pipeline.backfill.wire import is_stale
 from logging_pkg.stack import Stack
 from tests.e2e.fleet import PROJECT, Fleet, server_calendars
 from tests.e2e.stub_clock_site import SERVICE
+from tests.writer.support import read_events
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -126,7 +127,7 @@ def make_calls(directory: Path) -> Called:
         fleet.stop_workers()
         ended_s = time.time()
         ledger = fleet.control.ledger()
-        lines = [json.loads(text) for path in fleet.logs.glob("*.ndjson") for text in path.read_text().splitlines()]
+        lines = read_events(fleet.logs)
     written = {line["span_id"]: line["timestamp"] for line in lines if line["event"] == "google_api.call_finished"}
     return Called([(_us(written[entry["attempt_id"]]), entry["quota_units"]) for entry in ledger], ended_s)
 

@@ -18,7 +18,7 @@ import pytest
 from logging_pkg.instrumentation import memory_profile
 from logging_pkg.instrumentation.memory_profile import REQUEST_FILE, ask, profile_memory, short_path, take_request
 from logging_pkg.testing import LogEvents, assert_event, capture_events
-from tests.writer.support import read_events
+from tests.writer.support import events_so_far
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENT = "process.memory_profiled"
@@ -66,9 +66,9 @@ def test_a_leak_in_a_running_process_is_found_by_its_line(tmp_path: Path) -> Non
             answers: list[dict[str, Any]] = []
             while not answers and time.monotonic() < deadline:
                 time.sleep(0.1)
-                answers = [event for event in read_events(logs) if event["event"] == EVENT]
+                answers = [event for event in events_so_far(logs) if event["event"] == EVENT]
             time.sleep(0.5)
-            answers = [event for event in read_events(logs) if event["event"] == EVENT]
+            answers = [event for event in events_so_far(logs) if event["event"] == EVENT]
         finally:
             process.kill()
     (found,) = answers
