@@ -140,9 +140,12 @@ def eventually(look: Callable[[], CompletedProcess[str]], is_there: Callable[[Co
         time.sleep(0.5)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def watched(stack_binaries: Mapping[str, Binary], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Failed requests and a heartbeat of `shop`, in Loki and in a log file; alerts that know of them."""
+    """Failed requests and a heartbeat of `shop`, in Loki and in a log file; alerts that know of them.
+
+    A story per file of tests: its rules look at the last five minutes, and all files together may take longer.
+    """
     directory = tmp_path_factory.mktemp("watched")
     files = {
         "loki/rules/shop.yaml": LOKI_RULES,
