@@ -81,9 +81,11 @@ def test_an_alert_that_another_one_covers_says_which(watched: Watched) -> None:
 def test_a_server_that_does_not_answer_is_told_and_is_exit_code_3(watched: Watched) -> None:
     """What the others say is shown all the same; without any address there is nothing to ask."""
     away = "http://127.0.0.1:1"
-    done = logpipe("alerts", "--prometheus-url", watched.stack.prometheus_url, "--loki-url", away)
+    done = eventually(
+        lambda: logpipe("alerts", "--prometheus-url", watched.stack.prometheus_url, "--loki-url", away),
+        lambda done: "HeartBeats" in done.stdout,
+    )
     assert done.returncode == 3
-    assert "HeartBeats" in done.stdout
     assert f"logpipe: {away}/prometheus/api/v1/alerts: no connection" in done.stderr
     assert "Alertmanager not asked: no address (--alertmanager-url)" in done.stderr
     nobody = logpipe("alerts", cwd=watched.directory)
