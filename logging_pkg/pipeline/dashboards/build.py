@@ -167,4 +167,6 @@ def _require_unique(dashboard: Dashboard, rows: Iterable[tuple[str, Sequence[Pan
         by_number[panel_number(dashboard.uid, panel.title)].append(panel.title)
     twice = sorted(title for titles in by_number.values() if len(titles) > 1 for title in titles)
     if twice:
-        raise RuleError(f"dashboard {dashboard.uid}: panels of the same title, or of titles with the same id: {twice}; rename one")
+        raise RuleError(
+            f"dashboard {dashboard.uid}: panels of the same title, or of titles with the same id: {twice}; rename one"
+        )

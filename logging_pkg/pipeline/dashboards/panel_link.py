@@ -17,7 +17,10 @@ _NUMBERS: Final = 999_000
 #: What stands before the path has neither a question mark (Explore's link holds other texts) nor a raw string.
 _LINK: Final = re.compile(r"^\s*(?P<root>[^?#`]*?)/d/(?P<uid>[\w-]+)(?:/[\w-]*)?(?:\?(?P<query>.*))?$", re.DOTALL)
 _VIEW_PANEL: Final = re.compile(r"(?:^|&)viewPanel=(?:panel-)?(?P<number>\d+)(?![^&{])")
-_VARIABLE: Final = re.compile(r"(?:^|&)var-(?P<name>\w+)=(?P<value>(?:\{\{.*?\}\}|[^&{])*)", re.DOTALL)
+#: A value ends where `{{ with $labels.route }}&var-route=…` makes the next one depend on its label.
+_VARIABLE: Final = re.compile(
+    r"(?:^|&)var-(?P<name>\w+)=(?P<value>(?:\{\{(?!-?\s*(?:with|if|else|end|range)\b).*?\}\}|[^&{])*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,6 @@ def panel_link(text: str) -> PanelLink | None:
         return None
     query, offset = found["query"] or "", found.start("query")
     number = _VIEW_PANEL.search(query)
-    # `{{ with $labels.route }}&var-route={{ . | urlquery }}{{ end }}`: the `&` is in sight all the same.
     variables = tuple(
         LinkedVariable(var["name"], var["value"], offset + var.start("name") - len("var-"), offset + var.end())
         for var in _VARIABLE.finditer(query)

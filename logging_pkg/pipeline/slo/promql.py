@@ -121,9 +121,7 @@ def _panel(slo: Slo, title: str) -> list[str]:
 
 def _explore(query: str) -> list[str]:
     """A link to the lines of an hour in Grafana's Explore, as a template."""
-    panes = (
-        '{"a":{"datasource":"loki","queries":[{"refId":"A","expr":%q}],"range":{"from":"now-1h","to":"now"}}}'
-    )
+    panes = '{"a":{"datasource":"loki","queries":[{"refId":"A","expr":%q}],"range":{"from":"now-1h","to":"now"}}}'
     return [
         "            {{ $externalLabels.grafana_url }}/explore?schemaVersion=1&orgId=1&panes={{",
         f"            printf `{panes}`",

@@ -55,7 +55,8 @@ CACHE: Final = Dashboard(
                     ),
                     unit="percentunit",
                     logs=f'{{event="http.request_finished", {CHOSEN}}} '
-                    '| json route="route", cache_miss_count="cache_miss_count" | route=~"$route" | cache_miss_count > 0',
+                    '| json route="route", cache_miss_count="cache_miss_count" '
+                    '| route=~"$route" | cache_miss_count > 0',
                     runbooks=("RouteCacheHitRatioDropped",),
                     empty=_NOTHING,
                 ),
