@@ -135,7 +135,7 @@ def compared_in_promql(expr: str) -> Compared | None:
         inner = compared_in_promql(_first_group(stripped)) if stripped.startswith("(") else None
         return replace(inner, is_all=False) if inner else None
     start = max((found.end() for found in _BEFORE.finditer(covered, 0, match.start())), default=0)
-    is_all = start == 0 and not covered[match.end() :].strip()
+    is_all = start == 0 and not covered[match.end() :].replace(_FILL, "").strip()
     return Compared(expr[start : match.start()].strip(), Limit(match["op"], float(match["value"])), is_all)
 
 
