@@ -131,7 +131,7 @@ def test_links_lead_to_the_lines_behind_an_alert(suite: Suite) -> None:
         assert f"Runbook: {name}" in runbooks, f"{name}: {title} of {uid}"
         choices = {entry["name"] for entry in DOCUMENTS[uid]["templating"]["list"]}
         # The one variable that is not named as the label is.
-        labels = {"account" if label == "account_hash" else label: value for label, value in instance.labels.items()}
+        labels = {"account" if label == "account_hash" else label: value for label, value in instance.series}
         assert chosen == {label: value for label, value in labels.items() if label in choices}, name
 
 
