@@ -16,11 +16,10 @@ from logging_pkg.pipeline.dashboards.rule_book import Limit, compared_in_promql
         ("/d/slos", "slos", None, {}),
         ("/d/slos?viewPanel=12a&var-x=", "slos", None, {"x": ""}),
         (
-            "{{ externalURL }}/d/slos?viewPanel=12&var-slo=a&var-env={{ $labels.env | urlquery }}"
-            "{{ with $labels.route }}&var-route={{ . | urlquery }}{{ end }}",
+            "/d/slos?viewPanel=12&var-env={{ $labels.env | urlquery }}{{ with $labels.a }}&var-a={{ . | urlquery }}{{ end }}",
             "slos",
             12,
-            {"slo": "a", "env": "{{ $labels.env | urlquery }}", "route": "{{ . | urlquery }}"},
+            {"env": "{{ $labels.env | urlquery }}", "a": "{{ . | urlquery }}"},
         ),
     ],
 )
