@@ -137,9 +137,9 @@ def _print_live(console: Console, found: AlertRule, live: _Live, *, show_query: 
         console.print(paragraph(alert), soft_wrap=True)
     if not live.alerts:
         console.print("  neither firing nor pending")
-    if live.values and found.value_query == found.linked_query:
-        # Not compared with the limit as it is: say what it is.
-        console.print(Text(f"  {found.linked_query}", style="dim"), soft_wrap=True)
+    if live.values and found.has_more_conditions:
+        # One of several comparisons: say of what the value is.
+        console.print(Text(f"  {found.value_query}", style="dim"), soft_wrap=True)
     for sample in (live.values or ())[:_VALUES]:
         labels = " ".join(f"{key}={value}" for key, value in sorted(sample.labels.items()) if key != "__name__")
         console.print(Text.assemble("  value ", (f"{sample.value:,.6g}", "bold"), f"  {labels}"), soft_wrap=True)

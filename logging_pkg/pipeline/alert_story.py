@@ -15,7 +15,7 @@ from typing import Final
 
 from logging_pkg.analysis.alerts import KnownAlert
 from logging_pkg.loki_client import Entry, LokiClient, Streams, Vector, VectorSample
-from logging_pkg.pipeline.dashboards.rule_book import Limit, limit_of
+from logging_pkg.pipeline.dashboards.rule_book import Limit, compared_in_promql, limit_of
 from logging_pkg.pipeline.rules_test.expression import comparisons_of
 from logging_pkg.pipeline.rules_test.model import Rule
 from logging_pkg.pipeline.rules_test.rule_files import read_rules
@@ -27,8 +27,6 @@ from logging_pkg.stack.runner import default_config_directory
 _DIRECTORIES: Final[Mapping[str, str]] = {"Loki": "rules", "Prometheus": "prometheus_rules"}
 #: A LogQL query as a format string inside a template: printf `{event="…", env=%q} | …` $labels.env
 _TEMPLATE_QUERY: Final = re.compile(r"`(\{(?!\")[^`]*)`")
-#: What is between backquotes: Explore's JSON, and PromQL as a format string.
-_TEMPLATE_RAW: Final = re.compile(r"`([^`]*)`")
 _TEMPLATE_SINCE: Final = re.compile(r'"from":"now-(\d+)([smhd])"')
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -55,22 +53,19 @@ class AlertRule:
         if self.server == "Loki":
             comparisons = (c for c in comparisons_of(self.rule.expr) if c.op == limit.op and _is(c.right_shown, limit))
             return next((comparison.left for comparison in comparisons), None)
-        # PromQL is not parsed here: only `series > number` and nothing after it is taken apart.
-        head, _op, rest = self.rule.expr.partition(f" {limit.op} ")
-        return head if _is(rest, limit) else None
+        compared = compared_in_promql(self.rule.expr)
+        return compared.left if compared else None
 
     @property
-    def linked_query(self) -> str | None:
-        """The query of its link to a graph, for any labels; None where it has none."""
-        raw = _TEMPLATE_RAW.findall(self.rule.annotations.get("dashboard_url", ""))
-        found = [text for text in raw if not text.startswith("{")]
-        return _any_labels(found[-1]) if found else None
+    def has_more_conditions(self) -> bool:
+        """Whether Prometheus compares something else as well, so that the value alone does not tell that it fires."""
+        compared = compared_in_promql(self.rule.expr) if self.server == "Prometheus" else None
+        return compared is not None and not compared.is_all
 
     @property
     def value_query(self) -> str:
-        """What is compared with the limit, else what its graph shows, else the whole expression."""
-        linked = self.linked_query if self.server == "Prometheus" else None
-        return self.compared_query or linked or self.rule.expr
+        """What is compared with the limit, else the whole expression."""
+        return self.compared_query or self.rule.expr
 
     @property
     def lines_query(self) -> tuple[str, int] | None:

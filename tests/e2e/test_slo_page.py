@@ -16,7 +16,9 @@ import pytest
 import requests
 
 from logging_pkg.loki_client import LokiClient, Streams
+from logging_pkg.pipeline.dashboards.panels_of import filled_in
 from logging_pkg.stack import Stack
+from tests.pipeline.dashboards.documents import DOCUMENTS, panels
 from tests.pipeline.events import ENV, line, push
 
 PROJECT = Path(__file__).parents[2]
@@ -51,7 +53,8 @@ def test_a_burst_of_errors_pages_once_within_five_minutes() -> None:
         query = _linked(page["annotations"]["logs_url"])
         lines = loki.query_range(query, begin_ns - S, time.time_ns())
         tickets = _prometheus(stack, 'ALERTS{alertname=~".+SloTicket"}')
-        burning = _prometheus(stack, _linked(page["annotations"]["dashboard_url"]))
+        (asked, *_), chosen = _opened(page["annotations"]["dashboard_url"])
+        burning = _prometheus(stack, filled_in(asked, chosen))
     assert seconds < PROMISED_S
     assert set(pages) == {"RequestErrorsSloPage"}
     assert tickets == []
@@ -64,7 +67,9 @@ def test_a_burst_of_errors_pages_once_within_five_minutes() -> None:
     assert isinstance(lines, Streams)
     assert lines.entries
     assert all(json.loads(entry.line)["is_error"] == 1 for entry in lines.entries)
+    assert chosen == {"slo": "request_errors", "service_name": "shop", "env": ENV}
     assert [sample["metric"]["slo"] for sample in burning] == ["request_errors"]
+    assert float(burning[0]["value"][1]) > 14.4
 
 
 def _page(stack: Stack, loki: LokiClient, begin_ns: int) -> tuple[int, dict[str, Any]]:
@@ -94,6 +99,19 @@ def _linked(url: str) -> str:
     """The expression in a link to Explore, as Grafana reads it."""
     pane = json.loads(parse_qs(urlsplit(url).query)["panes"][0])["a"]
     return str(pane["queries"][0]["expr"])
+
+
+def _opened(url: str) -> tuple[list[str], dict[str, str]]:
+    """What the panel of a link asks, and the choices that the link makes."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    (panel,) = (
+        panel
+        for panel in panels(DOCUMENTS[parts.path.removeprefix("/d/")])
+        if panel["id"] == int(query["viewPanel"][0])
+    )
+    chosen = {name.removeprefix("var-"): value for name, (value,) in query.items() if name.startswith("var-")}
+    return [target["expr"] for target in panel["targets"]], chosen
 
 
 def _prometheus(stack: Stack, query: str) -> list[dict[str, Any]]:

@@ -86,6 +86,10 @@ class Delivery:
         return {alert["labels"]["alertname"] for delivery in self.webhook.deliveries for alert in delivery.alerts}
 
 
+#: As alerts have it: a panel, and what is chosen on its dashboard.
+PANEL = "http://127.0.0.1:3000/d/requests?viewPanel=1234&from=now-3h&to=now&var-service_name=shop&var-route=%2Fa%2F"
+
+
 def alert(name: str, severity: str = "critical", *, is_over: bool = False, **labels: str) -> dict[str, Any]:
     now = datetime.now(UTC)
     pane = {
@@ -100,7 +104,7 @@ def alert(name: str, severity: str = "critical", *, is_over: bool = False, **lab
             "summary": f"{name} <of> shop & co",
             "description": "5 % of requests fail; the limit is 1 %.",
             "runbook_url": f"docs/runbooks/{name}.md",
-            "dashboard_url": "http://127.0.0.1:3000/explore?panel=1",
+            "dashboard_url": PANEL,
             "logs_url": link,
         },
         # The ruler says when the alert began to fire: now. For an older one Alertmanager does not wait group_wait.
@@ -182,7 +186,7 @@ def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery
     links = dict(reversed(match) for match in re.findall(r"<(\S+?)\|(\w+)>", text))
     assert logql(links["Logs"]) == QUERY
     assert (links["Panel"], links["Rule"]) == (
-        "http://127.0.0.1:3000/explore?panel=1",
+        PANEL,
         "http://127.0.0.1:3000/explore?rule=1",
     )
     assert re.findall(r"^logpipe trace \w+$", text, re.MULTILINE) == traces
@@ -192,7 +196,7 @@ def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery
     plain, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert logql(re.findall(r"^logs +(\S+)", plain, re.MULTILINE)[0]) == QUERY
     assert re.findall(r"^runbook +(\S+)", plain, re.MULTILINE) == ["docs/runbooks/HighErrorRate.md"]
-    assert re.findall(r"^panel +(\S+)", plain, re.MULTILINE) == ["http://127.0.0.1:3000/explore?panel=1"]
+    assert re.findall(r"^panel +(\S+)", plain, re.MULTILINE) == [PANEL]
     assert re.findall(r"logpipe trace \w+", plain) == traces
     assert "HighErrorRate &lt;of&gt; shop &amp; co" in html
     assert logql(unescape(re.findall(r'href="([^"]+)">logs', html)[0])) == QUERY

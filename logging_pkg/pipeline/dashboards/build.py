@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,9 +18,10 @@ import yaml
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.dashboards.catalogue import CATALOGUE
 from logging_pkg.pipeline.dashboards.catalogue.service_levels import service_levels
-from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID, runbook_number
+from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID
 from logging_pkg.pipeline.dashboards.grafana import dashboard_json
 from logging_pkg.pipeline.dashboards.model import Dashboard, MetricPanel, Panel, Row
+from logging_pkg.pipeline.dashboards.panel_link import panel_number
 from logging_pkg.pipeline.dashboards.resolve import resolve
 from logging_pkg.pipeline.dashboards.rule_book import RuleBook
 from logging_pkg.pipeline.generate import recording_rules, rules_of
@@ -141,7 +142,6 @@ def _runbooks(runbooks: Mapping[str, str]) -> Iterator[Dashboard]:
             description=f"What to do when {name} fires; docs/runbooks/{name}.md.",
             kind="text",
             content=_without_title(text),
-            number=runbook_number(name),
         )
         for name, text in sorted(runbooks.items())
     )
@@ -162,11 +162,11 @@ def _without_title(text: str) -> str:
 
 
 def _require_unique(dashboard: Dashboard, rows: Iterable[tuple[str, Sequence[Panel]]]) -> None:
-    panels = [panel for _title, of_row in rows for panel in of_row]
-    for what, counts in (
-        ("title", Counter(panel.title for panel in panels)),
-        ("number", Counter(str(panel.number) for panel in panels if panel.number)),
-    ):
-        twice = sorted(value for value, count in counts.items() if count > 1)
-        if twice:
-            raise RuleError(f"dashboard {dashboard.uid}: panels with the same {what}: {twice}; rename one")
+    by_number: dict[int, list[str]] = defaultdict(list)
+    for panel in (panel for _title, of_row in rows for panel in of_row):
+        by_number[panel_number(dashboard.uid, panel.title)].append(panel.title)
+    twice = sorted(title for titles in by_number.values() if len(titles) > 1 for title in titles)
+    if twice:
+        raise RuleError(
+            f"dashboard {dashboard.uid}: panels of the same title, or of titles with the same id: {twice}; rename one"
+        )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from typing import Final
 from urllib.parse import quote
+
+from logging_pkg.pipeline.dashboards.panel_link import panel_number
 
 #: The dashboard that shows docs/runbooks/ within Grafana.
 RUNBOOKS_UID: Final = "runbooks"
@@ -35,13 +36,8 @@ def explore_url(logql: str, *, typed: frozenset[str] = frozenset()) -> str:
 
 
 def runbook_url(alert: str) -> str:
-    """The page of an alert's runbook; it stays the same while others come and go."""
-    return f"/d/{RUNBOOKS_UID}?viewPanel={runbook_number(alert)}"
-
-
-def runbook_number(alert: str) -> int:
-    """Id of the panel with an alert's runbook."""
-    return zlib.crc32(alert.encode()) % 1_000_000 + 1
+    """The page of an alert's runbook: its panel has the alert's name."""
+    return f"/d/{RUNBOOKS_UID}?viewPanel={panel_number(RUNBOOKS_UID, alert)}"
 
 
 def _formatted(name: str, typed: frozenset[str]) -> str:

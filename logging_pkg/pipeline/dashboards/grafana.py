@@ -14,6 +14,7 @@ from logging_pkg.pipeline.dashboards.explore import explore_url, runbook_url
 from logging_pkg.pipeline.dashboards.layout import HEADING_HEIGHT, place
 from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, Dashboard, Panel, Query
 from logging_pkg.pipeline.dashboards.options import field_config, options
+from logging_pkg.pipeline.dashboards.panel_link import panel_number
 from logging_pkg.pipeline.dashboards.rule_book import RuleBook
 from logging_pkg.pipeline.dashboards.variables import FIRST_SEEN, marks, variables
 
@@ -35,16 +36,15 @@ def dashboard_json(
     """
     typed = frozenset(variable.name for variable in dashboard.variables if not variable.query)
     panels: list[dict[str, Any]] = []
-    top, number = 0, 0
-    for heading, of_row in rows:
+    top = 0
+    for number, (heading, of_row) in enumerate(rows, 1):
         if heading:
-            number += 1
             panels.append(_heading(heading, number, top))
             top += HEADING_HEIGHT
         places, top = place((panel.size for panel in of_row), top)
         for panel, where in zip(of_row, places, strict=True):
-            number += 1
-            panels.append(_panel(panel, panel.number or number, where, rules, typed))
+            number_of_panel = panel_number(dashboard.uid, panel.title)
+            panels.append(_panel(panel, (dashboard.uid, number_of_panel), where, rules, typed))
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -96,13 +96,18 @@ def _heading(title: str, number: int, top: int) -> dict[str, Any]:
     return {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": where, "panels": []}
 
 
-def _panel(panel: Panel, number: int, where: dict[str, int], rules: RuleBook, typed: frozenset[str]) -> dict[str, Any]:
+def _panel(
+    panel: Panel, address: tuple[str, int], where: dict[str, int], rules: RuleBook, typed: frozenset[str]
+) -> dict[str, Any]:
     judging = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
-    known = judging + [rules.alerts[name] for name in panel.runbooks if name in rules.alerts]
+    # A project's own alerts are in no catalogue: that they link to the panel says that it is about them.
+    linking = [name for name, alert in rules.alerts.items() if alert.panel == address]
+    named = dict.fromkeys((*panel.alerts, *panel.runbooks, *linking))
+    known = [rules.alerts[name] for name in named if name in rules.alerts]
     links = [_link("Logs", explore_url(panel.logs, typed=typed))] if panel.logs else []
     links += [_link(f"Runbook: {alert.name}", runbook_url(alert.name)) for alert in known]
     made = {
-        "id": number,
+        "id": address[1],
         "type": panel.kind,
         "title": panel.title,
         "description": panel.description,

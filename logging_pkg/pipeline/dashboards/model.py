@@ -43,7 +43,7 @@ class Panel:
     """One panel.
 
     Attributes:
-        title: unique on its dashboard.
+        title: unique on its dashboard; the panel's id, which alerts link to, follows from it.
         description: what it shows, computed how, and what to make of it.
         queries: none for a text.
         kind: Grafana's panel type.
@@ -58,7 +58,6 @@ class Panel:
         is_stacked: whether the lines are parts of a whole.
         content: Markdown of a text.
         is_oldest_first: of logs, the order; the newest is first otherwise.
-        number: a fixed id, for panels that are linked to; 0 lets the place decide.
     """
 
     title: str
@@ -76,7 +75,6 @@ class Panel:
     is_stacked: bool = False
     content: str = ""
     is_oldest_first: bool = False
-    number: int = 0
 
     @property
     def size(self) -> tuple[int, int]:

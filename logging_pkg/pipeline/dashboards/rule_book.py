@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import yaml
 
+from logging_pkg.pipeline.dashboards.panel_link import panel_link
 from logging_pkg.pipeline.logql import LogQLError, ast, parse
 
 _COMPARISONS: Final = (">", ">=", "<", "<=")
 _SET_OPERATIONS: Final = ("and", "or", "unless")
-_NESTED = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)")
-_LIMIT = re.compile(r"(?P<op>[<>]=?)\s*(?:bool\s+)?(?P<value>[0-9][0-9_.e+-]*)")
+#: Of PromQL, which is not parsed here: what must not be taken for a part of the comparison.
+_HIDDEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|#[^\n]*')
+_NESTED: Final = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]|\([^()]*\)")
+_FILL: Final = "\0"
+#: `> 0.25`, and not the beginning of `> 3 * noise`.
+_LIMIT: Final = re.compile(
+    r"(?P<op>[<>]=?)\s*(?:bool\s+)?(?P<value>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])(?!\s*[-+*/%^])"
+)
+_BEFORE: Final = re.compile(rf"\b(?:{'|'.join(_SET_OPERATIONS)})\b(?:\s*\b(?:on|ignoring)\b\s*{_FILL}+)?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +37,30 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """`left` is compared with `limit`; `is_all` tells that the expression asks for nothing else."""
+
+    left: str
+    limit: Limit
+    is_all: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
-    """One alert rule: severity, the limit it compares with (None when there is none), and its runbook's path."""
+    """One alert rule.
+
+    Attributes:
+        name, severity: as in the file.
+        limit: what it compares with; None when there is no such number.
+        runbook: the runbook's path.
+        panel: uid of the dashboard and id of the panel that it links to; None when it links to none.
+    """
 
     name: str
     severity: str
     limit: Limit | None
     runbook: str
+    panel: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +82,10 @@ def rule_book(texts: Iterable[str]) -> RuleBook:
         elif "alert" in rule:
             name = str(rule["alert"])
             severity = str((rule.get("labels") or {}).get("severity", ""))
-            runbook = str((rule.get("annotations") or {}).get("runbook_url", ""))
-            alerts[name] = Alert(name, severity, limit_of(expr), runbook)
+            annotations = rule.get("annotations") or {}
+            link = panel_link(str(annotations.get("dashboard_url", "")))
+            panel = (link.uid, link.number) if link and link.number is not None else None
+            alerts[name] = Alert(name, severity, limit_of(expr), str(annotations.get("runbook_url", "")), panel)
     return RuleBook(alerts, recorded)
 
 
@@ -67,7 +94,8 @@ def limit_of(expr: str) -> Limit | None:
     try:
         return _limit_in(parse(expr))
     except LogQLError:
-        return _limit_outside_brackets(expr)
+        compared = compared_in_promql(expr)
+        return compared.limit if compared else None
 
 
 def _rules(text: str) -> list[dict[str, Any]]:
@@ -92,17 +120,27 @@ def _limit_in(part: ast.Expression) -> Limit | None:
             return None
 
 
-def _limit_outside_brackets(expr: str) -> Limit | None:
-    """The same of PromQL, which is not parsed here: what is in brackets is cut out first."""
-    text = re.sub(r'"(?:[^"\\]|\\.)*"', '""', re.sub(r"#[^\n]*", "", expr))
-    while (shorter := _NESTED.sub(" ", text)) != text:
-        text = shorter
-    match = _LIMIT.search(text)
-    stripped = expr.strip()
-    if match is None and stripped.startswith("("):
+def compared_in_promql(expr: str) -> Compared | None:
+    """The first comparison with a number that is in no brackets; of `(…) or (…)`, of the first group.
+
+    PromQL is not parsed: strings, comments and brackets are covered, so that places stay what they are.
+    """
+    covered = _HIDDEN.sub(_cover, expr)
+    while (next_one := _NESTED.sub(_cover, covered)) != covered:
+        covered = next_one
+    match = _LIMIT.search(covered)
+    if match is None:
+        stripped = expr.strip()
         # `(a > 1 and b > 2) or (…)`: the first group decides as good as any.
-        return _limit_outside_brackets(_first_group(stripped))
-    return Limit(match["op"], float(match["value"])) if match else None
+        inner = compared_in_promql(_first_group(stripped)) if stripped.startswith("(") else None
+        return replace(inner, is_all=False) if inner else None
+    start = max((found.end() for found in _BEFORE.finditer(covered, 0, match.start())), default=0)
+    is_all = start == 0 and not covered[match.end() :].replace(_FILL, "").strip()
+    return Compared(expr[start : match.start()].strip(), Limit(match["op"], float(match["value"])), is_all)
+
+
+def _cover(match: re.Match[str]) -> str:
+    return _FILL * len(match.group())
 
 
 def _first_group(text: str) -> str:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue.service_levels import PAGES_TITLE, TICKETS_TITLE, UID
+from logging_pkg.pipeline.dashboards.panel_link import panel_number
 from logging_pkg.pipeline.slo.logql import line_filter
 from logging_pkg.pipeline.slo.model import PAGE, TICKET, WINDOWS, BurnWindow, Slo
 
@@ -69,7 +71,7 @@ def _alert(slo: Slo, name: str, severity: str, windows: Sequence[BurnWindow], un
         "{{ else }}an unknown share{{ end }}"
     )
     budget = f"{slo.budget * 100:.10g} %"
-    value, burning = '{{ $value | printf "%.1f" }}', f"slo:burn_rate:avg_{first.long}"
+    value = '{{ $value | printf "%.1f" }}'
     pace = " or ".join(f"{slo.burn_rate(window):g} over {window.long} and {window.short}" for window in windows)
     return [
         f"      - alert: {name}",
@@ -88,9 +90,9 @@ def _alert(slo: Slo, name: str, severity: str, windows: Sequence[BurnWindow], un
         f"            Of the budget {left} is left.",
         f"          runbook_url: docs/runbooks/{name}.md",
         "          dashboard_url: >-",
-        *_explore("prometheus", "now-24h", f'{burning}{{slo="{slo.name}", service_name=%q, env=%q}}'),
+        *_panel(slo, TICKETS_TITLE if unless else PAGES_TITLE),
         "          logs_url: >-",
-        *_explore("loki", "now-1h", _bad_lines(slo)),
+        *_explore(_bad_lines(slo)),
     ]
 
 
@@ -108,12 +110,18 @@ def _bad_lines(slo: Slo) -> str:
     return f'{{event="{slo.event}", service_name=%q, env=%q}} {stages}'
 
 
-def _explore(source: str, since: str, query: str) -> list[str]:
-    """A link to Grafana's Explore, as a template."""
-    panes = (
-        f'{{"a":{{"datasource":"{source}","queries":[{{"refId":"A","expr":%q}}],'
-        f'"range":{{"from":"{since}","to":"now"}}}}}}'
-    )
+def _panel(slo: Slo, title: str) -> list[str]:
+    """A link to a panel of the dashboard of objectives, as a template."""
+    panel = f"/d/{UID}?viewPanel={panel_number(UID, title)}&from=now-24h&to=now"
+    return [
+        f"            {{{{ $externalLabels.grafana_url }}}}{panel}&var-slo={slo.name}&var-service_name={{{{",
+        "            $labels.service_name | urlquery }}&var-env={{ $labels.env | urlquery }}",
+    ]
+
+
+def _explore(query: str) -> list[str]:
+    """A link to the lines of an hour in Grafana's Explore, as a template."""
+    panes = '{"a":{"datasource":"loki","queries":[{"refId":"A","expr":%q}],"range":{"from":"now-1h","to":"now"}}}'
     return [
         "            {{ $externalLabels.grafana_url }}/explore?schemaVersion=1&orgId=1&panes={{",
         f"            printf `{panes}`",

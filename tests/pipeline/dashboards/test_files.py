@@ -12,8 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from logging_pkg.pipeline.dashboards.explore import runbook_number
+from logging_pkg.pipeline.dashboards.build import dashboards
+from logging_pkg.pipeline.dashboards.catalogue import CATALOGUE
+from logging_pkg.pipeline.dashboards.catalogue.service_levels import service_levels
+from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID
 from logging_pkg.pipeline.dashboards.model import MetricPanel, Panel, Query
+from logging_pkg.pipeline.dashboards.panel_link import panel_number
 from logging_pkg.pipeline.dashboards.panels_of import BUILT_IN, variables_in
 from logging_pkg.pipeline.dashboards.project import project_dashboards
 from logging_pkg.pipeline.dashboards.resolve import resolve
@@ -125,7 +129,7 @@ def test_each_alert_has_its_runbook_on_the_dashboard_of_runbooks() -> None:
     """Whoever is woken finds it in Grafana."""
     shown = {panel["title"]: panel for panel in panels(DOCUMENTS["runbooks"])}
     for alert in RULES.alerts:
-        assert shown[alert]["id"] == runbook_number(alert)
+        assert shown[alert]["id"] == panel_number(RUNBOOKS_UID, alert)
         assert "## Mitigation" in shown[alert]["options"]["content"]
 
 
@@ -133,6 +137,56 @@ def test_each_alert_is_linked_from_a_panel() -> None:
     """Every alert has a panel that shows what it judges."""
     linked = {link["title"].removeprefix("Runbook: ") for document in DOCUMENTS.values() for link in links(document)}
     assert set(RULES.alerts) - linked == set()
+
+
+def test_each_alert_links_to_a_panel_that_the_catalogue_says_is_about_it() -> None:
+    """Not only to one that carries its runbook because of that very link, which may be a slip."""
+    registry = load_registry()
+    declared = set()
+    for dashboard in (*CATALOGUE, service_levels(RULES)):
+        variables = [variable.name for variable in dashboard.variables]
+        for entry in (entry for row in dashboard.rows for entry in row.panels):
+            title = resolve(entry, registry, variables).title if isinstance(entry, MetricPanel) else entry.title
+            address = (dashboard.uid, panel_number(dashboard.uid, title))
+            declared |= {(alert, address) for alert in (*entry.alerts, *entry.runbooks)}
+    assert {(alert.name, alert.panel) for alert in RULES.alerts.values()} - declared == set()
+
+
+def test_an_alert_of_a_project_is_named_by_the_panel_it_links_to() -> None:
+    """No catalogue knows it; the panel keeps its own alerts, and other panels stay as they are."""
+    number = panel_number("requests", "HTTP response time, p95, by route")
+    rule = {
+        "alert": "CheckoutSlow",
+        "expr": "vector(1)",
+        "annotations": {"dashboard_url": f"{{{{ externalURL }}}}/d/requests?viewPanel={number}&from=now-3h&to=now"},
+    }
+    rules = rule_book([*rule_texts(), yaml.safe_dump({"groups": [{"name": "shop", "rules": [rule]}]})])
+    document = json.loads(dashboards(load_registry(), rules, {}).files["grafana/dashboards/requests.json"])
+    runbooks = {
+        panel["id"]: [link["title"] for link in panel["links"] if link["title"].startswith("Runbook: ")]
+        for panel in panels(document)
+        if panel["type"] != "row"
+    }
+    assert runbooks[number] == ["Runbook: SlowRoute", "Runbook: RouteLatencyRegressed", "Runbook: CheckoutSlow"]
+    assert [place for place, titles in runbooks.items() if "Runbook: CheckoutSlow" in titles] == [number]
+
+
+def test_a_panel_keeps_its_id_while_others_come_and_go() -> None:
+    """Links in alerts that were sent last week still open it."""
+    registry = load_registry()
+    event = registry.events["http.request_finished"]
+    fewer = tuple(metric for metric in event.metrics if metric.name != "http_error_ratio")
+    changed = replace(registry, events={**registry.events, event.name: replace(event, metrics=fewer)})
+    before, after = (
+        {
+            panel["title"]: panel["id"]
+            for panel in panels(json.loads(dashboards(one, RULES, {}).files["grafana/dashboards/requests.json"]))
+            if panel["type"] != "row"
+        }
+        for one in (registry, changed)
+    )
+    assert "HTTP error ratio, by route" in set(before) - set(after)
+    assert after.items() <= before.items()
 
 
 def test_thresholds_are_those_of_the_alert_rules() -> None:

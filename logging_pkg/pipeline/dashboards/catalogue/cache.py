@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue.requests import ROUTE_VARIABLE
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _USAGE: Final = "cache.usage_reported"
 _WARM: Final = "cache.warm_finished"
 _HITS: Final = f"alias:cache_hits:sum_5m{{{CHOSEN}}}"
 _MISSES: Final = f"alias:cache_misses:sum_5m{{{CHOSEN}}}"
-_ROUTE_HITS: Final = f"route:http_cache_hits:sum_5m{{{CHOSEN}}}"
-_ROUTE_MISSES: Final = f"route:http_cache_misses:sum_5m{{{CHOSEN}}}"
+_ROUTE: Final = f'{CHOSEN}, route=~"$route"'
+_ROUTE_HITS: Final = f"route:http_cache_hits:sum_5m{{{_ROUTE}}}"
+_ROUTE_MISSES: Final = f"route:http_cache_misses:sum_5m{{{_ROUTE}}}"
 _NOTHING: Final = "No cache was used"
 _NOT_WARMED: Final = "No warming run"
 
@@ -22,6 +24,7 @@ CACHE: Final = Dashboard(
     uid="cache",
     title="Cache",
     description="Does the cache help, for which routes, is it full, and did warming it pay.",
+    variables=(ROUTE_VARIABLE,),
     rows=(
         Row(
             "Hits",
@@ -37,7 +40,7 @@ CACHE: Final = Dashboard(
                     ),
                     unit="percentunit",
                     logs=f'{{event="{_USAGE}", {CHOSEN}}}',
-                    runbooks=("CacheHitRatioDropped", "RouteCacheHitRatioDropped"),
+                    runbooks=("CacheHitRatioDropped",),
                     empty=_NOTHING,
                 ),
                 Panel(
@@ -52,7 +55,9 @@ CACHE: Final = Dashboard(
                     ),
                     unit="percentunit",
                     logs=f'{{event="http.request_finished", {CHOSEN}}} '
-                    '| json route="route", cache_miss_count="cache_miss_count" | cache_miss_count > 0',
+                    '| json route="route", cache_miss_count="cache_miss_count" '
+                    '| route=~"$route" | cache_miss_count > 0',
+                    runbooks=("RouteCacheHitRatioDropped",),
                     empty=_NOTHING,
                 ),
                 MetricPanel(_USAGE, "cache_hits", empty=_NOTHING, width=8),

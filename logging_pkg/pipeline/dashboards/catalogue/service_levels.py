@@ -11,6 +11,10 @@ from typing import Final
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, Panel, Query, Row, Variable
 from logging_pkg.pipeline.dashboards.rule_book import RuleBook
 
+#: The dashboard's uid, and the titles of the panels that objectives' alerts link to.
+UID: Final = "slos"
+PAGES_TITLE: Final = "Burn rate, an hour and 5 minutes"
+TICKETS_TITLE: Final = "Burn rate, a day and 2 hours"
 _SLO: Final = f'{CHOSEN}, slo=~"$slo"'
 _BUDGET: Final = "slo:error_budget_left:ratio"
 _QUERIES: Final = "service:http_queries_per_request:avg_1h"
@@ -39,7 +43,7 @@ def service_levels(rules: RuleBook) -> Dashboard:
     pages = tuple(name for name in rules.alerts if name.endswith("SloPage"))
     tickets = tuple(name for name in rules.alerts if name.endswith("SloTicket"))
     return Dashboard(
-        uid="slos",
+        uid=UID,
         title="SLOs",
         description="Is each objective kept, how fast is its error budget used, how much is left of 30 days.",
         time_from="now-24h",
@@ -83,13 +87,13 @@ def service_levels(rules: RuleBook) -> Dashboard:
                         empty=_NOTHING,
                     ),
                     _burn(
-                        "Burn rate, an hour and 5 minutes",
+                        PAGES_TITLE,
                         "Somebody is paged when both are over the limit: 2 % of the budget of 30 days in one hour.",
                         ("1h", "5m"),
                         pages,
                     ),
                     _burn(
-                        "Burn rate, a day and 2 hours",
+                        TICKETS_TITLE,
                         "A ticket is written when both are over the limit.",
                         ("1d", "2h"),
                         tickets,

@@ -73,7 +73,12 @@ SYNC: Final = Dashboard(
                     "calendar_connection_healthy_ratio",
                     runbooks=("AccountRevoked",),
                 ),
-                MetricPanel("calendar.connection_checked", "calendar_connections_checked", is_stacked=True),
+                MetricPanel(
+                    "calendar.connection_checked",
+                    "calendar_connections_checked",
+                    runbooks=("AccountRevoked",),
+                    is_stacked=True,
+                ),
                 MetricPanel("sync.schedule_checked", "sync_late_calendars", ("CalendarSyncLate",)),
                 Panel(
                     "Accounts with most failed runs",

@@ -13,10 +13,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from logging_pkg.pipeline.lint.checks._panels import panels_in
 from logging_pkg.pipeline.lint.labels import events_of, schemas_at
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
-from logging_pkg.pipeline.lint.yaml_file import Mapping
 from logging_pkg.pipeline.logql import LogQLError, ast, parse
 
 ID = "dashboards/dead-panel"
@@ -29,19 +29,12 @@ def check(project: Project) -> Iterator[Problem]:
     """A panel with a query that reads what nobody emits or records."""
     series = _Series(project)
     for dashboard in project.dashboards:
-        for panel in _panels(dashboard.root) if dashboard.root else ():
+        for panel in panels_in(dashboard.root) if dashboard.root else ():
             title = panel.text("title")
             exprs = [expr.text for target in panel.mappings("targets") if (expr := target.text("expr"))]
             reason = next((reason for expr in exprs if (reason := series.missing_in(expr))), "")
             if title is not None and reason:
                 yield Problem.at(title, ID, f"this panel has no data: {reason}", _HINT)
-
-
-def _panels(mapping: Mapping) -> Iterator[Mapping]:
-    """Panels, also those in closed rows."""
-    for panel in mapping.mappings("panels"):
-        yield panel
-        yield from _panels(panel)
 
 
 class _Series:

@@ -17,7 +17,7 @@ ANNOTATIONS = {
     "summary": "one line with the value",
     "description": "what was measured, over what, against which limit",
     "runbook_url": "docs/runbooks/<alert>.md",
-    "dashboard_url": "the recorded series in Explore, or a panel",
+    "dashboard_url": "the panel about the alert, or the series in Explore",
     "logs_url": "the LogQL behind the alert in Explore",
 }
 
