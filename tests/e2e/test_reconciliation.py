@@ -21,6 +21,7 @@ from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.lookup import events_of, measure_completeness
 from logging_pkg.schemas.conventions import parse_timestamp
 from tests.e2e.fleet import LOCAL_CALENDARS, PROJECT, Fleet, server_calendars
+from tests.writer.support import read_events
 
 CALLS = 5_000
 WORKERS = 4
@@ -96,10 +97,7 @@ class Run:
         self.fleet, self.loki_url = fleet, loki_url
         self.started_ns, self.ended_ns = started_ns, ended_ns
         self.ledger = fleet.control.ledger()
-        lines = [
-            json.loads(text) for path in sorted(fleet.logs.glob("*.ndjson")) for text in path.read_text().splitlines()
-        ]
-        self.events = [event for event in lines if event["event"] == "google_api.call_finished"]
+        self.events = [event for event in read_events(fleet.logs) if event["event"] == "google_api.call_finished"]
         self.by_attempt = {event["span_id"]: event for event in self.events}
         self.seen = {entry["attempt_id"] for entry in self.ledger}
 

@@ -10,7 +10,6 @@ import json
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -18,7 +17,7 @@ import requests
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.dashboards.panels_of import filled_in
 from logging_pkg.stack import Stack
-from tests.pipeline.dashboards.documents import DOCUMENTS, panels
+from tests.pipeline.alert_links import linked, opened
 from tests.pipeline.events import ENV, line, push
 
 PROJECT = Path(__file__).parents[2]
@@ -50,11 +49,11 @@ def test_a_burst_of_errors_pages_once_within_five_minutes() -> None:
             for alert in delivery.alerts
             if alert["labels"]["severity"] == "critical"
         ]
-        query = _linked(page["annotations"]["logs_url"])
+        query = linked(page["annotations"]["logs_url"])
         lines = loki.query_range(query, begin_ns - S, time.time_ns())
         tickets = _prometheus(stack, 'ALERTS{alertname=~".+SloTicket"}')
-        (asked, *_), chosen = _opened(page["annotations"]["dashboard_url"])
-        burning = _prometheus(stack, filled_in(asked, chosen))
+        _uid, panel, chosen = opened(page["annotations"]["dashboard_url"])
+        burning = _prometheus(stack, filled_in(panel["targets"][0]["expr"], chosen))
     assert seconds < PROMISED_S
     assert set(pages) == {"RequestErrorsSloPage"}
     assert tickets == []
@@ -93,25 +92,6 @@ def _page(stack: Stack, loki: LokiClient, begin_ns: int) -> tuple[int, dict[str,
                     return delivery.received_ns, alert
         time.sleep(2)
     raise AssertionError(f"no page after {PROMISED_S} s; delivered: {stack.receiver.deliveries}")
-
-
-def _linked(url: str) -> str:
-    """The expression in a link to Explore, as Grafana reads it."""
-    pane = json.loads(parse_qs(urlsplit(url).query)["panes"][0])["a"]
-    return str(pane["queries"][0]["expr"])
-
-
-def _opened(url: str) -> tuple[list[str], dict[str, str]]:
-    """What the panel of a link asks, and the choices that the link makes."""
-    parts = urlsplit(url)
-    query = parse_qs(parts.query)
-    (panel,) = (
-        panel
-        for panel in panels(DOCUMENTS[parts.path.removeprefix("/d/")])
-        if panel["id"] == int(query["viewPanel"][0])
-    )
-    chosen = {name.removeprefix("var-"): value for name, (value,) in query.items() if name.startswith("var-")}
-    return [target["expr"] for target in panel["targets"]], chosen
 
 
 def _prometheus(stack: Stack, query: str) -> list[dict[str, Any]]:

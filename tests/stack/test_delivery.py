@@ -19,7 +19,7 @@ from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -29,6 +29,7 @@ from logging_pkg.loki_client import LokiClient
 from logging_pkg.stack import AlertEnricher, Stack, WebhookReceiver, enricher
 from logging_pkg.stack.enricher import MAX_IDS
 from logging_pkg.stack.ports import free_ports
+from tests.pipeline.alert_links import linked
 from tests.pipeline.events import line, push
 
 from .conftest import eventually
@@ -166,10 +167,6 @@ def stored(loki_url: str) -> list[str]:
     return ids[1:]
 
 
-def logql(url: str) -> str:
-    return str(json.loads(parse_qs(urlsplit(url).query)["panes"][0])["a"]["queries"][0]["expr"])
-
-
 def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery: Delivery) -> None:
     """Runbook, panel, the LogQL behind it and three IDs of its lines: in the JSON, in the chat and in both parts of the mail."""
     delivery.post(alert("HighErrorRate"))
@@ -184,7 +181,7 @@ def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery
     assert "*HighErrorRate <of> shop & co*" in text
     assert "Runbook: docs/runbooks/HighErrorRate.md" in text
     links = dict(reversed(match) for match in re.findall(r"<(\S+?)\|(\w+)>", text))
-    assert logql(links["Logs"]) == QUERY
+    assert linked(links["Logs"]) == QUERY
     assert (links["Panel"], links["Rule"]) == (
         PANEL,
         "http://127.0.0.1:3000/explore?rule=1",
@@ -194,12 +191,12 @@ def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery
     recipients, mail = delivery.mail_about("[FIRING:1] HighErrorRate · shop (test)")
     assert recipients == ["oncall@example.com"]
     plain, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
-    assert logql(re.findall(r"^logs +(\S+)", plain, re.MULTILINE)[0]) == QUERY
+    assert linked(re.findall(r"^logs +(\S+)", plain, re.MULTILINE)[0]) == QUERY
     assert re.findall(r"^runbook +(\S+)", plain, re.MULTILINE) == ["docs/runbooks/HighErrorRate.md"]
     assert re.findall(r"^panel +(\S+)", plain, re.MULTILINE) == [PANEL]
     assert re.findall(r"logpipe trace \w+", plain) == traces
     assert "HighErrorRate &lt;of&gt; shop &amp; co" in html
-    assert logql(unescape(re.findall(r'href="([^"]+)">logs', html)[0])) == QUERY
+    assert linked(unescape(re.findall(r'href="([^"]+)">logs', html)[0])) == QUERY
     assert re.findall(r"logpipe trace \w+", html) == traces
     assert delivery.mail.refused == 0
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,7 +17,8 @@ from logging_pkg.pipeline.rules_test.rendering import Instance, render
 from logging_pkg.pipeline.rules_test.rule_files import read_rules
 from logging_pkg.pipeline.rules_test.run import Outcome, run_tests
 from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
-from tests.pipeline.dashboards.documents import DOCUMENTS, panels
+from tests.pipeline.alert_links import linked, opened
+from tests.pipeline.dashboards.documents import DOCUMENTS
 from tests.pipeline.rules_test.files import REGISTRY
 
 PROJECT = Path(__file__).parents[3]
@@ -127,27 +125,9 @@ def test_links_lead_to_the_lines_behind_an_alert(suite: Suite) -> None:
         found = suite.loki.client(stored.tenant).query_range(linked(texts["logs_url"]), time_ns - 3600 * S, time_ns)
         assert isinstance(found, Streams)
         assert found.entries, name
-        uid, title, runbooks, chosen = opened(texts["dashboard_url"])
-        assert f"Runbook: {name}" in runbooks, f"{name}: {title} of {uid}"
+        uid, panel, chosen = opened(texts["dashboard_url"])
+        assert f"Runbook: {name}" in [link["title"] for link in panel["links"]], f"{name}: {panel['title']} of {uid}"
         choices = {entry["name"] for entry in DOCUMENTS[uid]["templating"]["list"]}
         # The one variable that is not named as the label is.
         labels = {"account" if label == "account_hash" else label: value for label, value in instance.series}
         assert chosen == {label: value for label, value in labels.items() if label in choices}, name
-
-
-def opened(url: str) -> tuple[str, str, list[str], dict[str, str]]:
-    """What a link to a panel opens: dashboard, panel's title and titles of links, and the choices that are made."""
-    parts = urlsplit(url)
-    assert parts.scheme == "http"
-    (uid,) = re.fullmatch(r"/d/(\w+)", parts.path).groups()  # type: ignore[union-attr]
-    query = parse_qs(parts.query, keep_blank_values=True, strict_parsing=True)
-    (panel,) = (panel for panel in panels(DOCUMENTS[uid]) if panel["id"] == int(query["viewPanel"][0]))
-    assert set(query) - {name for name in query if name.startswith("var-")} == {"viewPanel", "from", "to"}
-    chosen = {name.removeprefix("var-"): value for name, (value,) in query.items() if name.startswith("var-")}
-    return uid, panel["title"], [link["title"] for link in panel["links"]], chosen
-
-
-def linked(url: str) -> str:
-    """The expression in a link to Explore, as Grafana reads it."""
-    pane = json.loads(parse_qs(urlsplit(url).query)["panes"][0])["a"]
-    return str(pane["queries"][0]["expr"])
