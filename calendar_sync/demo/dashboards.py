@@ -1,7 +1,7 @@
 """Do the dashboards show this demonstration: every panel's queries, asked of its own Loki and Prometheus.
 
-In: the committed dashboards and rules, a Reader, a correlation_id. Out: a part of the report, and what is broken.
-Never: a Grafana; none is needed to know whether a panel has data.
+In: the committed dashboards and rules, a Reader, a correlation_id. Out: a part of the report, and a sentence for each
+panel that has no data. Never: a Grafana; none is needed to know whether a panel has data.
 """
 
 from __future__ import annotations
@@ -37,20 +37,17 @@ def ask_dashboards(loki: LokiClient, prometheus_url: str, start_ns: int, end_ns:
 
 
 def print_dashboards(console: Console, answers: Sequence[Answer]) -> list[str]:
-    """Print how many panels have data and why the others have none; return a sentence for each that is broken."""
-    filled = sum(answer.is_filled for answer in answers)
-    waiting = [answer for answer in answers if not answer.is_filled and not answer.problem]
-    broken = [answer for answer in answers if answer.problem]
+    """Print how many panels have data; return a sentence for each without: the traffic fills all."""
+    empty = [answer for answer in answers if not answer.is_filled]
     names = {answer.panel.dashboard for answer in answers}
     console.print(
-        f" Dashboards        {filled} of {len(answers)} panels of {len(names)} dashboards have data · "
-        f"{len(broken)} broken · {len(waiting)} have nothing to show:"
+        f" Dashboards        {len(answers) - len(empty)} of {len(answers)} panels of {len(names)} dashboards have data"
     )
-    for answer in waiting:
-        console.print(
-            f"                   {answer.panel.dashboard}, {answer.panel.title}: {answer.panel.empty}", style="dim"
-        )
-    return [f'data in "{answer.panel.title}" of {answer.panel.dashboard}: {answer.problem}' for answer in broken]
+    return [
+        f'data in "{answer.panel.title}" of {answer.panel.dashboard}: '
+        f"{answer.problem or f'nothing was there to show; it would say: {answer.panel.empty}'}"
+        for answer in empty
+    ]
 
 
 def _panels() -> Iterator[ReadPanel]:

@@ -130,8 +130,8 @@ def print_report(
     console.print()
     with console.status(" asking what the dashboards' panels ask"):
         answers = ask_dashboards(reader.loki, reader.prometheus_url, reader.start_ns, reader.end_ns, story)
-    for broken in print_dashboards(console, answers):
-        report.require(False, broken)
+    for empty in print_dashboards(console, answers):
+        report.require(False, empty)
     console.print()
     _completeness(console, measure_completeness(reader.loki, logs, pipeline_start_ns, reader.end_ns), report)
     failed = reader.number(
