@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from typing import Any
 
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile
 
@@ -25,7 +26,7 @@ class Problem:
     """One finding.
 
     Attributes:
-        path: file, relative to the project, with `/`.
+        path: file, relative to the project with `/`, or as it was given.
         line, column: from 1; 1, 1 when the whole file is meant.
         length: characters to underline; 0 when the whole file is meant.
         check: ID of the check, e.g. `logql/unknown-field`; its page is docs/checks/logql-unknown-field.md.
@@ -69,6 +70,21 @@ class Problem:
         """A finding about a whole file."""
         path = source if isinstance(source, str) else source.name
         return cls(path, 1, 1, 0, check, severity, message, hint, "")
+
+    def value(self) -> dict[str, Any]:
+        """As JSON holds it; `length` 0 is the whole file."""
+        return {
+            "check": self.check,
+            "severity": self.severity.value,
+            "file": self.path,
+            "line": self.line,
+            "column": self.column,
+            "length": self.length,
+            "text": self.text,
+            "message": self.message,
+            "hint": self.hint,
+            "help": self.page,
+        }
 
     @property
     def page(self) -> str:

@@ -15,15 +15,19 @@ import yaml
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file: `name` is its path as shown to people (relative to the project, with `/`), `text` its content."""
+    """One file: `name` is its path as shown to people (relative to the project, or as given), `text` its content."""
 
     name: str
     text: str = field(repr=False)
 
     @classmethod
-    def read(cls, path: Path, root: Path) -> SourceFile:
-        """Read a file of a project; bytes that are not UTF-8 become U+FFFD, which no check accepts anywhere."""
-        return cls(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8", errors="replace"))
+    def read(cls, path: Path, root: Path | None) -> SourceFile:
+        """Read a file of a project, or any where root is None.
+
+        Bytes that are not UTF-8 become U+FFFD, which no check accepts anywhere.
+        """
+        name = path.relative_to(root) if root else path
+        return cls(name.as_posix(), path.read_text(encoding="utf-8", errors="replace"))
 
     @cached_property
     def _line_starts(self) -> list[int]:

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 
 from logging_pkg.pipeline.lint.checks._panels import panels_in
 from logging_pkg.pipeline.lint.labels import events_of, schemas_at
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.logql import LogQLError, ast, parse
 
 ID = "dashboards/dead-panel"
+NEEDS = (Need.PROJECT, Need.SCHEMAS)
 
 _SERIES = re.compile(r"(?<![\w:/])[a-z][a-z0-9_]*:[a-z][a-z0-9_]*:[a-z][a-z0-9_]*(?![\w:])")
 _HINT = "change the panel with the field, or keep the field"

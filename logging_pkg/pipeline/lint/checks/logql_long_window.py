@@ -21,9 +21,9 @@ def check(project: Project) -> Iterator[Problem]:
     """A range over an hour; one that x-metrics of every selected event declares is a decision, not an oversight."""
     for query, part in ranges(project, ID, only_rules=True):
         seconds = part.range.seconds
-        if seconds > LONGEST_WINDOW_S and not all(
-            seconds in _declared(project, event) for event in events_of(part.query.selector, project.registry)
-        ):
+        events = events_of(part.query.selector, project.registry)
+        is_declared = events and all(seconds in _declared(project, event) for event in events)
+        if seconds > LONGEST_WINDOW_S and not is_declared:
             hint = "record a shorter window and sum it up in Prometheus, or declare the window in x-metrics"
             yield at(query, part.range, ID, "reads more than an hour of lines at every evaluation", hint)
 

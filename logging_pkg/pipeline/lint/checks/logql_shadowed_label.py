@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logging_pkg.pipeline.lint.checks._queries import at, log_queries
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.logql import ast
 from logging_pkg.schemas.conventions import STREAM_LABELS, STRUCTURED_METADATA
 
 ID = "logql/shadowed-label"
+NEEDS = (Need.SCHEMAS,)
 
 
 def check(project: Project) -> Iterator[Problem]:

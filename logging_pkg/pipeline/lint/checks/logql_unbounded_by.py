@@ -10,12 +10,14 @@ from collections.abc import Iterator
 
 from logging_pkg.pipeline.lint.checks._queries import at, parsed
 from logging_pkg.pipeline.lint.labels import Origin, labels_left, result_labels
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project, Query
 from logging_pkg.pipeline.logql import ast
 from logging_pkg.pipeline.logql.functions import GROUPABLE_AGGREGATIONS, SUM_PUSHES_GROUPING_INTO
 
 ID = "logql/unbounded-by"
+NEEDS = (Need.SCHEMAS,)
 
 
 def check(project: Project) -> Iterator[Problem]:

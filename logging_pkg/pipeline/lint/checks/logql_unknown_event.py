@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logging_pkg.pipeline.lint.checks._queries import at, log_queries
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, nearest
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.logql.pipeline import matches
 
 ID = "logql/unknown-event"
+NEEDS = (Need.SCHEMAS,)
 
 
 def check(project: Project) -> Iterator[Problem]:

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from logging_pkg.pipeline.lint.checks._queries import at, log_queries
 from logging_pkg.pipeline.lint.describe import did_you_mean, named
 from logging_pkg.pipeline.lint.labels import events_of, schemas_at
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.logql import ast
 
 ID = "logql/unknown-field"
+NEEDS = (Need.SCHEMAS,)
 
 
 def check(project: Project) -> Iterator[Problem]:

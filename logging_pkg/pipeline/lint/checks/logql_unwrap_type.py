@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from logging_pkg.pipeline.lint.checks._queries import at, log_queries
 from logging_pkg.pipeline.lint.describe import kind_of, see
 from logging_pkg.pipeline.lint.labels import events_of, steps
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.logql import ast
 
 ID = "logql/unwrap-type"
+NEEDS = (Need.SCHEMAS,)
 
 
 def check(project: Project) -> Iterator[Problem]:

@@ -13,12 +13,14 @@ from itertools import zip_longest
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.generate import RECORDING_RULES
 from logging_pkg.pipeline.generated_files import generated_rules, objectives_of
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.lint.source import SourceFile
 from logging_pkg.pipeline.slo import SLO_FILE, SLO_LOKI_RULES, SLO_PROMETHEUS_RULES
 
 ID = "rules/generated"
+NEEDS = (Need.PROJECT,)
 
 _HINT = "run logpipe generate"
 _PLACE = re.compile(r"(?P<line>\d+):(?P<column>\d+): (?P<reason>.*)", re.DOTALL)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
 
 ID = "rules/name-shape"
+NEEDS = (Need.PROJECT,)
 
 _RECORD = re.compile(r"[a-z][a-z0-9_]*:[a-z][a-z0-9_]*:[a-z][a-z0-9_]*")
 _ALERT = re.compile(r"[A-Z][A-Za-z0-9]*")

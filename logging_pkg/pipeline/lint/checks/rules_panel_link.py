@@ -16,11 +16,13 @@ import yaml
 from logging_pkg.pipeline.dashboards.panel_link import PanelLink, panel_link
 from logging_pkg.pipeline.lint.checks._panels import Board, Panel, boards
 from logging_pkg.pipeline.lint.labels import result_labels
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, Severity, nearest
 from logging_pkg.pipeline.lint.project import Project, Rule
 from logging_pkg.pipeline.lint.source import Snippet, scalar
 
 ID = "rules/panel-link"
+NEEDS = (Need.PROJECT,)
 
 _WHICH = "viewPanel=ID: the address of View in the panel's menu has it"
 _SAYS = (

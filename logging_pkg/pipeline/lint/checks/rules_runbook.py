@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, Severity
 from logging_pkg.pipeline.lint.project import Project
 
 ID = "rules/runbook"
+NEEDS = (Need.PROJECT,)
 
 RUNBOOKS_DIRECTORY = "docs/runbooks"
 PARTS = ("Meaning", "Impact", "Diagnosis", "Mitigation")

@@ -48,11 +48,13 @@ def check(project: Project) -> Iterator[Problem]:
                 here = file.source.snippet(file.error_offset, file.error_offset + 1)
                 yield Problem.at(here, ID, f"not a rule file: {file.error}")
                 continue
-            yield from _file(file, file.root, reader)
+            # What lokitool and mimirtool upload names a namespace; from a directory Loki does not take it.
+            keys = ("groups", "namespace") if project.given else ("groups",)
+            yield from _file(file, file.root, reader, keys)
 
 
-def _file(file: YamlFile, root: Mapping, reader: _Reader) -> Iterator[Problem]:
-    yield from _keys(root, ("groups",), reader)
+def _file(file: YamlFile, root: Mapping, reader: _Reader, keys: tuple[str, ...]) -> Iterator[Problem]:
+    yield from _keys(root, keys, reader)
     yield from _list(root, "groups")
     if not root.mappings("groups"):
         yield Problem.about(file.source, ID, "has no groups", "a rule file is groups: [{name: …, rules: […]}]")

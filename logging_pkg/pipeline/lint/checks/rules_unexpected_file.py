@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import PROMETHEUS_RULES_DIRECTORY, RULES_DIRECTORY, Project
 
 ID = "rules/unexpected-file"
+NEEDS = (Need.PROJECT,)
 
 
 def check(project: Project) -> Iterator[Problem]:

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 
 import yaml
 
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, nearest
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.lint.source import Snippet, scalar
 from logging_pkg.pipeline.lint.yaml_file import Mapping
 
 ID = "rules/unknown-series"
+NEEDS = (Need.PROJECT,)
 
 _SERIES = re.compile(r"(?<![\w:/])[a-z][a-z0-9_]*:[a-z][a-z0-9_]*:[a-z][a-z0-9_]*(?![\w:])")
 

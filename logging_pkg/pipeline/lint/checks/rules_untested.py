@@ -12,11 +12,13 @@ from collections.abc import Iterator
 import yaml
 
 from logging_pkg.pipeline.generate import RECORDING_RULES
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, Severity
 from logging_pkg.pipeline.lint.project import PROMETHEUS_TESTS_DIRECTORY, TESTS_DIRECTORY, Project
 from logging_pkg.pipeline.slo import SLO_LOKI_RULES, SLO_PROMETHEUS_RULES
 
 ID = "rules/untested"
+NEEDS = (Need.PROJECT,)
 
 _HINT = f"write a test in {TESTS_DIRECTORY}: docs/RULE_TESTS.md"
 _PROMETHEUS_HINT = f"write a test in {PROMETHEUS_TESTS_DIRECTORY}: docs/RULE_TESTS.md"

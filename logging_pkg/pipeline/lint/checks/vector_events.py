@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, nearest
 from logging_pkg.pipeline.lint.project import Project
 
 ID = "vector/events"
+NEEDS = (Need.PROJECT,)
 
 _LIST = re.compile(r"declared_events\s*=\s*\[(?P<names>[^\]]*)\]")
 

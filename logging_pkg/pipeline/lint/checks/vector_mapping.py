@@ -10,12 +10,14 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.lint.source import SourceFile
 from logging_pkg.schemas.conventions import STREAM_LABELS, STRUCTURED_METADATA
 
 ID = "vector/mapping"
+NEEDS = (Need.PROJECT,)
 
 _PLACES = {"labels": STREAM_LABELS, "structured_metadata": STRUCTURED_METADATA}
 
