@@ -183,6 +183,10 @@ class LokiClient:
         """Label sets of the streams that match a selector in the range, by default the last 6 hours."""
         return self._get("/loki/api/v1/series", {"match[]": match, **_between(start_ns, end_ns)}, _label_sets)
 
+    def format_query(self, expr: str) -> str:
+        """A query as Loki writes it. Loki parses it and reads no line; what it cannot parse it refuses with 400."""
+        return self._get("/loki/api/v1/format_query", {"query": expr}, str)
+
     def rules(self) -> list[RuleGroup]:
         """Every rule group the ruler has loaded, with the health of each rule."""
         return self._get("/prometheus/api/v1/rules", {}, lambda data: [parse_group(item) for item in data["groups"]])

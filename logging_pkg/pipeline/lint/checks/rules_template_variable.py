@@ -36,16 +36,12 @@ def check(project: Project) -> Iterator[Problem]:
         if not rule.alert:
             continue
         left = None
-        if rule.query and rule.query.expression and _is_known(project, rule.query.expression):
+        # Without schemas nobody knows the labels of streams, and so not what an expression leaves.
+        if rule.query and rule.query.expression and project.has_schemas:
             own = {key.text for key, _value in rule.fields.mapping("labels").pairs}
             left = own | set(result_labels(rule.query.expression, project.registry))
         for text in _templates(rule):
             yield from _in_text(text, left)
-
-
-def _is_known(project: Project, expression: ast.Expression) -> bool:
-    """Whether all labels it leaves can be told; without schemas nobody knows those of streams."""
-    return project.has_schemas and bool(expression)
 
 
 def _templates(rule: Rule) -> Iterator[Snippet]:
