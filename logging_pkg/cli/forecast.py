@@ -23,7 +23,7 @@ from logging_pkg.analysis.words import size, span
 from logging_pkg.cli.loki import LokiUrl
 from logging_pkg.cli.output import AsJson, terminal
 from logging_pkg.cli.servers import PrometheusUrl, open_servers
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.loki_client import VectorSample
 from logging_pkg.pipeline.alert_story import alert_rules
 from logging_pkg.pipeline.forecast import FORECASTS, GROWTH_QUERY, Forecast, forecasts_of
@@ -52,7 +52,7 @@ def forecast(
     with open_servers(loki_url, prometheus_url, None, timeout_s=_TIMEOUT_S) as servers:
         loki, prometheus = servers.loki, servers.prometheus
         if loki is None and prometheus is None:
-            raise StackError(
+            raise ConfigurationError(
                 "no server known: start them with `logpipe stack up`, or give --loki-url and --prometheus-url"
             )
         for name in FORECASTS:
