@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from logging_pkg.analysis.describe import detail, label
-from logging_pkg.analysis.values import number_of
 from logging_pkg.analysis.trace import Interval, SpanNode, Trace
+from logging_pkg.analysis.values import number_of
 
 #: `span`: a bar of its own. `wait`: before an attempt. `sum`: of queries or cache calls, without a place in time.
 #: `finding`: an event in a span. `gap`: nothing accounts for it. `folded`: spans that are not shown.

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from logging_pkg.analysis.words import size, span
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.output import AsJson, Rows, terminal
 from logging_pkg.cli.servers import PrometheusUrl, open_servers
 from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.loki_client import VectorSample
@@ -78,7 +76,7 @@ def forecast(
 
 
 def _print(console: Console, found: dict[str, list[Forecast]]) -> None:
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows()
     for title in ("what", "of"):
         shown.add_column(title, overflow="fold")
     shown.add_column("lasts", justify="right", no_wrap=True)
@@ -112,7 +110,7 @@ def _print_growth(console: Console, growth: Sequence[VectorSample]) -> None:
     if not growth:
         console.print("tables: none grows, or half a day of samples is not there yet")
         return
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows()
     for title in ("growing table", "of"):
         shown.add_column(title, overflow="fold")
     for title in ("a day", "in 30 days"):

@@ -6,7 +6,6 @@ the terminal, or JSON. Never: writes.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -17,8 +16,9 @@ from rich.text import Text
 
 from logging_pkg.analysis.trace import Interval, SpanNode, Trace, build_trace
 from logging_pkg.analysis.waterfall import Row, bounds, waterfall
+from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, Files, duration, terminal
+from logging_pkg.cli.output import AsJson, Files, duration, say_json, terminal
 from logging_pkg.pipeline.lookup import events_in_files, events_of
 
 #: Columns of the bars at most and at least, and of a length of time.
@@ -52,7 +52,7 @@ def trace(
             events = events_of(client, some_id, on_progress=show)
     found = build_trace(events)
     if as_json:
-        typer.echo(json.dumps(_value(found), ensure_ascii=False))
+        say_json(_value(found))
     else:
         print_trace(found, terminal(), keep=None if show_all else _KEEP)
 
@@ -69,12 +69,12 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
     if not rows:
         console.print("no request, sync, API call or function in it; its log records:")
         for event in found.loose:
-            console.print(Text(f" {event['timestamp']} {event['event']} {event.get('message', '')}"))
+            console.print(Text(one_line(f" {event['timestamp']} {event['event']} {event.get('message', '')}")))
         return
     begin, end = bounds(found)
     root = next(row for row in rows if row.kind == "span")
-    title = f"   {root.label}   {duration(end - begin)}   {100 * found.explained:.0f} % explained"
-    console.print(Text.assemble((str(root.event["correlation_id"]), "bold"), title), soft_wrap=True)
+    title = f"   {one_line(root.label)}   {duration(end - begin)}   {100 * found.explained:.0f} % explained"
+    console.print(Text.assemble((one_line(str(root.event["correlation_id"])), "bold"), title), soft_wrap=True)
     cells = max(_MIN_BAR_CELLS, min(_BAR_CELLS, console.width // 5))
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, console.width // 2 - 8))
@@ -84,10 +84,10 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
     for row in rows:
         style = "red" if row.failed else _STYLES.get(row.kind, "")
         table.add_row(
-            Text(_indent(row) + row.label, style=style),
+            Text(one_line(_indent(row) + row.label), style=style),
             Text(_bar(row, (begin, max(end, begin + 1)), cells), style=style or "cyan"),
             duration(row.duration_ns) if row.duration_ns is not None else "",
-            Text(row.detail, style="yellow" if row.kind == "finding" else "dim"),
+            Text(one_line(row.detail), style="yellow" if row.kind == "finding" else "dim"),
         )
     console.print(table)
     if found.orphans:

@@ -19,10 +19,10 @@ from typing import Any
 import orjson
 
 from logging_pkg.analysis.completeness import Completeness, Stored, completeness
-from logging_pkg.exceptions import LogpipeError
+from logging_pkg.exceptions import InputError, LogpipeError
 from logging_pkg.loki_client import LokiClient, Streams, Vector
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
-from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
+from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX, parse_timestamp
 
 _SECOND = 1_000_000_000
 _HOUR = 3600 * _SECOND
@@ -133,7 +133,7 @@ def events_in_files(files: Sequence[Path], some_id: str) -> list[dict[str, Any]]
 def _checked(some_id: str) -> str:
     digits = some_id.lower().replace("-", "")
     if _ID.fullmatch(digits) is None:
-        raise LogpipeError(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
+        raise InputError(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
     return digits
 
 
@@ -142,7 +142,7 @@ def _only_one(some_id: str, correlations: set[str], where: str) -> str:
         raise LogpipeError(f"no event with {some_id} found{where}")
     if len(correlations) > 1:
         shown = ", ".join(sorted(correlations)[:5])
-        raise LogpipeError(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
+        raise InputError(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
     return correlations.pop()
 
 
@@ -154,8 +154,15 @@ def events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
 
 
 def is_event(value: Mapping[str, Any]) -> bool:
-    """Whether a JSON object has what every event of this pipeline has."""
-    return value.keys() >= _ENVELOPE_IDS
+    """Whether a JSON object has what every event of this pipeline has, in its type."""
+    texts = (value.get(name) for name in _ENVELOPE_IDS if name != "parent_span_id")
+    if not (value.keys() >= _ENVELOPE_IDS and all(isinstance(text, str) for text in texts)):
+        return False
+    try:
+        parse_timestamp(value["timestamp"])
+    except ValueError:
+        return False
+    return value["parent_span_id"] is None or isinstance(value["parent_span_id"], str)
 
 
 def _stdin_copy(stack: ExitStack) -> Path:

@@ -91,11 +91,11 @@ def test_json_has_the_tree_and_the_events(told: tuple[str, Path, LokiClient]) ->
 
 
 def test_ids_that_lead_nowhere(told: tuple[str, Path, LokiClient]) -> None:
-    """One line that says what is wrong, and exit code 1."""
+    """One line that says what is wrong: exit code 2 for what is no ID, 1 for one that is not there."""
     _, file, _ = told
-    for some_id, message in (
-        ("xyz", "'xyz' is no ID: expected 4 to 32 hexadecimal digits"),
-        ("0000ffff", "no event with 0000ffff found in these files"),
+    for some_id, code, message in (
+        ("xyz", 2, "'xyz' is no ID: expected 4 to 32 hexadecimal digits"),
+        ("0000ffff", 1, "no event with 0000ffff found in these files"),
     ):
         done = logpipe("trace", some_id, "-f", file)
-        assert (done.returncode, done.stderr) == (1, f"logpipe: {message}\n")
+        assert (done.returncode, done.stderr) == (code, f"logpipe: {message}\n")

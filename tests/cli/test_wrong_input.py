@@ -25,7 +25,7 @@ def run(cwd: Path, *arguments: str) -> tuple[int, str]:
 def test_what_is_no_address_is_refused_at_once(tmp_path: Path, command: tuple[str, ...], url: str) -> None:
     """Instead of being tried again for ever."""
     code, error = run(tmp_path, *command, "--loki-url", url)
-    assert code == 1
+    assert code == 2
     assert f"Loki's address is {url!r}, expected scheme, host and port" in error
     assert not list(tmp_path.iterdir())
 
@@ -34,7 +34,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """Whatever command it is for."""
     (tmp_path / "file").touch()
     code, error = run(tmp_path, "stack", "up", "--directory", "file/stack")
-    assert code == 1
+    assert code == 2
     assert error.startswith("logpipe: ")
     assert "file/stack/log: Not a directory" in error
 
@@ -49,7 +49,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     assert run(tmp_path, "generate")[0] == 0
     assert rules.read_text(encoding="utf-8").startswith("#")
     code, error = run(tmp_path, "vector-config")
-    assert code == 1
+    assert code == 2
     assert "vector.toml: cannot be read" in error
     assert vector.read_bytes() == b"\xff\xfe\x00"
 
