@@ -37,5 +37,6 @@ def number_text(event: Mapping[str, Any], name: str, form: str = ",.0f") -> str:
 def length_ns(event: Mapping[str, Any], name: str) -> int | None:
     """A field in ms as a length of time in ns; None where it is none: no number, below 0, over a century."""
     value = event.get(name)
-    is_length = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST_MS
-    return int(float(value) * 1_000_000) if is_length else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST_MS:
+        return None
+    return int(float(value) * 1_000_000)

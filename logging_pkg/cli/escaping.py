@@ -1,9 +1,9 @@
-"""Text of events as a terminal may show it.
+r"""Text of events as a terminal may show it.
 
 In: text that anybody may have written: a browser, a client's header, another program. Out: the same with everything
 escaped that a terminal obeys or that hides or reorders what is read. Never: a character of it lost.
 
-What is escaped is written as JSON writes it (`\\u001b`), so that it can be looked for in the log file.
+What is escaped is written as JSON writes it (`\u001b`), so that it can be looked for in the log file.
 """
 
 from __future__ import annotations
