@@ -2,7 +2,7 @@
 
 Alerts of Loki, from the line without which they would not fire, by a sum: `offset` (younger seconds are incomplete), the window of
 silence where the alert is about silence (`unless`), one `interval` (when a group is looked at), `for`, and group_wait of its route; a real
-Loki shows that none takes longer. Alerts of Prometheus, from the begin of a trouble, by a run of the rules (onsets.py), since their windows
+Loki shows that none takes longer. Alerts of Prometheus, from the begin of a trouble, by a run of the rules (onsets.py, troubles.py), since their windows
 are what takes the time. docs/ALERT_TIMES.md has the figures. What the clock says is in tests/e2e (test_alert_delivery.py, test_slo_page.py).
 """
 
@@ -26,8 +26,9 @@ from logging_pkg.pipeline.rules_test.parse import find_test_files, read_tests
 from logging_pkg.pipeline.rules_test.rule_files import read_rules
 from logging_pkg.pipeline.rules_test.run import store_all
 from logging_pkg.pipeline.rules_test.throwaway import ThrowawayLoki
-from tests.pipeline.onsets import OBJECTIVES, RUNS, groups, share_bad, title
+from tests.pipeline.onsets import groups
 from tests.pipeline.rules_test.files import REGISTRY
+from tests.pipeline.troubles import OBJECTIVES, RUNS, share_bad, title
 
 LOKI = Path(__file__).parents[2] / "loki"
 ALERTS = [rule for path in sorted((LOKI / "rules").iterdir()) for rule in read_rules(path, path.name) if rule.is_alert]
@@ -113,7 +114,7 @@ def onsets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
 
 
 def test_each_alert_of_prometheus_has_its_onset() -> None:
-    """A new one needs a trouble in tests/pipeline/onsets.py."""
+    """A new one needs a trouble in tests/pipeline/troubles.py."""
     assert sorted(onset.alert for run in RUNS.values() for onset in run.onsets) == sorted(PROMETHEUS_ALERTS)
 
 

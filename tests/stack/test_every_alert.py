@@ -30,25 +30,19 @@ from logging_pkg.pipeline.rules_test.throwaway import ThrowawayLoki
 from logging_pkg.stack import DeadMansSwitch
 from tests.pipeline.alert_links import linked, opened
 from tests.pipeline.events import REGISTRY
-from tests.pipeline.onsets import RUNS, H, Texts
+from tests.pipeline.onsets import H, Texts
+from tests.pipeline.troubles import RUNS
 
 from .conftest import eventually
 from .delivering import Delivery, delivering
 
 ROOT = Path(__file__).resolve().parents[2]
 LOKI = ROOT / "loki"
-RULES = {
-    rule.name: rule
+OF_LOKI, OF_PROMETHEUS = (
+    [rule for path in sorted((LOKI / folder).glob("*.y*ml")) for rule in read_rules(path, path.name) if rule.is_alert]
     for folder in ("rules", "prometheus_rules")
-    for path in sorted((LOKI / folder).glob("*.y*ml"))
-    for rule in read_rules(path, path.name)
-    if rule.is_alert
-}
-OF_LOKI = [
-    rule
-    for rule in RULES.values()
-    if (LOKI / "rules" / rule.file).exists() and rule.name in (LOKI / "rules" / rule.file).read_text()
-]
+)
+RULES = {rule.name: rule for rule in (*OF_LOKI, *OF_PROMETHEUS)}
 SIGN_OF_LIFE = "PipelineAlive"
 
 pytestmark = pytest.mark.timeout(300)
@@ -185,7 +179,8 @@ def test_every_alert_arrives_as_its_rule_makes_it(sent: Sent) -> None:
         assert (ROOT / annotations["runbook_url"]).is_file()
         _uid, panel, chosen = opened(annotations["dashboard_url"])
         assert panel["title"]
-        assert chosen.items() <= {**sent.texts[name].labels, **chosen}.items()
+        labels = sent.texts[name].labels
+        assert {key: value for key, value in chosen.items() if labels.get(key, value) != value} == {}
         parse(linked(annotations["logs_url"]))
     assert sent.delivery.names() == set(RULES) - {SIGN_OF_LIFE}
 
