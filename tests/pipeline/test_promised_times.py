@@ -152,8 +152,8 @@ def test_the_table_of_times_is_what_was_found(onsets: dict[str, float]) -> None:
         name: row(name, PROMETHEUS_ALERTS[name]["labels"]["severity"], trouble[name], in_minutes(took_s))
         for name, took_s in onsets.items()
     }
-    assert list(found.values()) == [expected[name] for name in found], "\n".join(expected.values())
-    assert set(found) == set(expected), "\n".join(expected.values())
+    assert [expected[name] for name in expected if found.get(name) != expected[name]] == []
+    assert set(found) == set(expected)
 
 
 def row(name: str, *cells: str) -> str:
@@ -199,7 +199,7 @@ def test_every_alert_goes_where_it_belongs() -> None:
 
 @pytest.fixture(scope="module")
 def measured(stack_binaries: object) -> dict[str, float]:
-    """Of each alert's tests, the shortest time in s from the last line before it fires until it does."""
+    """Of each alert's tests, the longest time in s from the last line before it fires until it does."""
     chosen = [test for test in TESTS if any(check.firing for check in test.alerts)]
     found: dict[str, float] = {}
     with ThrowawayLoki(REGISTRY) as loki:
@@ -212,7 +212,7 @@ def measured(stack_binaries: object) -> dict[str, float]:
                 until_ns = max(check.eval_ns for check in one.test.alerts if check.alertname == name)
                 steps = alert_steps(loki.client(one.tenant), rule, one.base_ns, rule.interval_ns, until_ns)
                 took_s = first_firing_s(one.test, rule, steps)
-                found[name] = min(took_s, found.get(name, took_s))
+                found[name] = max(took_s, found.get(name, took_s))
     return found
 
 
