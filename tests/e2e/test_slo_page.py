@@ -179,7 +179,7 @@ def past_is_known(world: World) -> None:
             break
         assert time.monotonic() < deadline, (counted, rates)
         time.sleep(2)
-    assert min(float(sample["value"][1]) for sample in counted) > 55
+    assert min(float(sample["value"][1]) for sample in counted) > 200
     assert {float(sample["value"][1]) for sample in rates if sample["metric"]["slo"] != "sync_success"} == {0.0}
     assert world.samples('ALERTS{severity="critical"}') == []
 
