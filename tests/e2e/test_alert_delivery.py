@@ -160,6 +160,10 @@ TROUBLE: dict[str, Callable[[World], int]] = {
 }
 
 
+#: Trouble that was over with its line: a minute later the quota of a minute is free again, whatever else is still broken.
+OVER_AT_ONCE = {"GoogleQuotaMinute95"}
+
+
 def recover(world: World) -> None:
     """Everything is well again; what a window remembers is outweighed, or leaves it in a few minutes."""
     world.page.status = 200
@@ -190,7 +194,7 @@ def test_every_critical_alert_is_delivered_in_time_and_its_end_too(
         assert time.monotonic() < deadline + 60, "the pipeline gives no sign of life"
         time.sleep(1)
     emitted_ns = {name: bring_about(world) for name, bring_about in TROUBLE.items()}
-    seconds = {}
+    seconds: dict[str, float] = {}
     for name, at_ns in emitted_ns.items():
         found = world.receiver.wait_for(is_about(name, "firing"), PROMISED_S)
         assert found is not None, f"{name} was not delivered within {PROMISED_S} s; {list(seconds)} were"
@@ -201,12 +205,14 @@ def test_every_critical_alert_is_delivered_in_time_and_its_end_too(
     for name in emitted_ns:
         found = world.receiver.wait_for(is_about(name, "resolved"), 600)
         assert found is not None, f"{name} does not end"
-        ends[name] = (found[0].received_ns - recovered_ns) / 1e9
+        over_ns = emitted_ns[name] if name in OVER_AT_ONCE else recovered_ns
+        ends[name] = (found[0].received_ns - over_ns) / 1e9
     with capsys.disabled():
         print("\nalert                 delivered after  over after")
         for name, took_s in seconds.items():
             print(f"{name:22} {took_s:11.1f} s {ends[name]:9.1f} s")
     assert max(seconds.values()) < PROMISED_S
+    assert min(ends.values()) > 0
     # Nothing else that pages: no alert is brought about by another's trouble.
     firing = {alert["labels"]["alertname"] for delivery in world.receiver.deliveries for alert in delivery.alerts}
     assert firing & CRITICAL == set(TROUBLE) & CRITICAL
