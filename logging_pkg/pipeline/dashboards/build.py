@@ -160,7 +160,7 @@ def _runbooks(runbooks: Mapping[str, str], others: Iterable[Dashboard]) -> Dashb
     return Dashboard(
         uid=RUNBOOKS_UID,
         title="Runbooks",
-        description="What each alert means, whom it hurts, how to find the reason, what to do; how to read each dashboard.",
+        description="What each alert means, whom it hurts, what to do about it; how to read each dashboard.",
         rows=(Row("", tuple(alerts)), Row("Dashboards", tuple(guides))),
         has_services=False,
         is_live=False,

@@ -15,7 +15,8 @@ from logging_pkg.pipeline.dashboards.rule_book import Alert, Limit
 #: From good to bad.
 COLOURS: Final = ("green", "orange", "red")
 _GOOD, _WARNING, _CRITICAL = range(3)
-#: Grafana colours from a value on. Above 0 begins here: 0 itself is the good value, and no share, count or rate is less.
+#: Grafana colours from a value on. Above 0 begins here: 0 itself is the good value, and no share, count or rate is
+#: between the two.
 ABOVE_ZERO: Final = 1e-6
 #: Grafana's units of what is counted per second.
 _PER_SECOND: Final = frozenset({"cps", "reqps"})
@@ -35,9 +36,10 @@ def threshold_steps(
         alerts: that judge what the panel shows.
         exprs: its queries; a rule that compares several series has a limit for each.
         unit: Grafana's. Of a rate, a limit of a count is divided by the time it is counted over.
-        bad_from, bad_below: values that are bad in themselves.
+        bad_from: a value from which on it is bad in itself.
+        bad_below: a value below which it is.
 
-    Each value has the colour of the worst alert that fires on it, so colours never get better while the value gets worse.
+    Each value has the colour of the worst alert that fires on it: colours never get better while values get worse.
     """
     marks = [(limit_on(alert, exprs, unit), _severity(alert)) for alert in alerts]
     marks += [(Limit(">=", bad_from) if bad_from is not None else None, _CRITICAL)]

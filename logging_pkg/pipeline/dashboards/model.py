@@ -1,7 +1,7 @@
 """What a dashboard says, before it is Grafana's JSON.
 
-In: nothing. Out: frozen values that the catalogue is written in. Never: JSON, a place on the screen, a limit that an alert
-rule has.
+In: nothing. Out: frozen values that the catalogue is written in. Never: JSON, a place on the screen, a limit that an
+alert rule has.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class Dashboard:
         title: as listed.
         description: which question it answers.
         rows: its panels.
-        guide: Markdown: which panel to look at first, what is usual, what to do. Panels that no alert is about link to it.
+        guide: Markdown: which panel to look at first, what is usual, what to do; where panels without an alert lead.
         variables: beyond data sources, service_name and env.
         time_from: the time range it opens with.
         has_services: whether it has the variables service_name and env.

@@ -50,7 +50,8 @@ CAPACITY: Final = Dashboard(
                     _SAMPLED,
                     "process_heartbeats",
                     runbooks=("AppDown",),
-                    no_limit="AppDown asks whether any came within a minute; how many do depends on the number of processes.",
+                    no_limit="AppDown asks whether any came within a minute; how many do depends on the number "
+                    "of processes.",
                 ),
                 Panel(
                     "Threads, the process with most",

@@ -75,7 +75,8 @@ DATABASE: Final = Dashboard(
                     logs=f'{_N_PLUS_ONES} | json route="route" | route=~"$route"',
                     runbooks=("NPlusOneFound",),
                     empty="No N+1 found in this time range",
-                    no_limit="NPlusOneFound counts over 15 minutes and a whole route; these are of the whole time range.",
+                    no_limit="NPlusOneFound counts over 15 minutes and a whole route; these are of the whole "
+                    "time range.",
                 ),
                 Panel(
                     "Slow queries, the 20 that took most time",

@@ -84,7 +84,8 @@ GOOGLE: Final = Dashboard(
                     _EVENT,
                     "google_api_quota",
                     runbooks=("GoogleQuotaMinute80",),
-                    no_limit="the limit is the project's own; its share of the limit is judged, by GoogleQuotaMinute80.",
+                    no_limit="the limit is the project's own; its share of the limit is judged, by "
+                    "GoogleQuotaMinute80.",
                 ),
                 MetricPanel(
                     _EVENT,
@@ -130,8 +131,10 @@ GOOGLE: Final = Dashboard(
                 ),
                 Panel(
                     "Google API error ratio, by operation",
-                    "Share of attempts that failed, over 5 minutes, without those that were refused for the quota (403, 429): "
-                    "those are no errors of Google's, and have an alert of their own. It is what GoogleApiErrors judges.",
+                    "Share of attempts that failed, over 5 minutes, without those that were refused for the "
+                    "quota (403, 429): "
+                    "those are no errors of Google's, and have an alert of their own. It is what "
+                    "GoogleApiErrors judges.",
                     (
                         Query(
                             f'avg_over_time({_CALLS} | json operation="operation", is_rate_limited="is_rate_limited", '
@@ -142,7 +145,8 @@ GOOGLE: Final = Dashboard(
                     ),
                     source="loki",
                     unit="percentunit",
-                    logs=f'{_CALLS} | json operation="operation", is_rate_limited="is_rate_limited", is_error="is_error" '
+                    logs=f'{_CALLS} | json operation="operation", is_rate_limited="is_rate_limited", '
+                    'is_error="is_error" '
                     '| is_rate_limited="0" | is_error="1"',
                     alerts=("GoogleApiErrors",),
                     empty="No call to Google",

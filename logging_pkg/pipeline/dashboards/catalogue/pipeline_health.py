@@ -144,7 +144,8 @@ PIPELINE_HEALTH: Final = Dashboard(
                     "process.sampled",
                     "process_heartbeats",
                     runbooks=("AppDown",),
-                    no_limit="AppDown asks whether any came within a minute; how many do depends on the number of processes.",
+                    no_limit="AppDown asks whether any came within a minute; how many do depends on the number "
+                    "of processes.",
                 ),
             ),
         ),

@@ -151,7 +151,8 @@ REQUESTS: Final = Dashboard(
                     "http.orphaned_work_detected",
                     "http_orphaned_work",
                     empty="No request left work behind",
-                    no_limit="a client that goes away leaves work behind; it is a fault only where it is always the same route.",
+                    no_limit="a client that goes away leaves work behind; it is a fault only where it is always "
+                    "the same route.",
                 ),
             ),
         ),

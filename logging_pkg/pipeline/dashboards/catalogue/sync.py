@@ -41,13 +41,15 @@ SYNC: Final = Dashboard(
                     runbooks=("SyncFailing",),
                     is_stacked=True,
                     empty="No syncs",
-                    no_limit="how many there are depends on the number of calendars; the share that succeeds is judged.",
+                    no_limit="how many there are depends on the number of calendars; the share that succeeds is "
+                    "judged.",
                 ),
                 MetricPanel(
                     _EVENT,
                     "sync_duration",
                     only=("p95",),
-                    no_limit="a full sync of a large calendar takes minutes; CalendarSyncLate judges what comes too late.",
+                    no_limit="a full sync of a large calendar takes minutes; CalendarSyncLate judges what comes "
+                    "too late.",
                 ),
                 Panel(
                     "Sync runs per second, by trigger",

@@ -54,7 +54,8 @@ TIMELINE: Final = Dashboard(
                     unit="ms",
                     logs=f'{{service_name=~".+"}} | {_IS_IT}',
                     empty=_NOTHING,
-                    no_limit="what is long depends on what it was; slow requests and queries are under Findings and errors.",
+                    no_limit="what is long depends on what it was; slow requests and queries are under Findings "
+                    "and errors.",
                 ),
                 Panel(
                     "Events by kind",
