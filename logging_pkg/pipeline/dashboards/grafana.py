@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from logging_pkg.pipeline.dashboards.explore import explore_url, guide_title, runbook_url
 from logging_pkg.pipeline.dashboards.layout import HEADING_HEIGHT, place
+from logging_pkg.pipeline.dashboards.limits import limits_as_rates
 from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, Dashboard, Panel, Query
 from logging_pkg.pipeline.dashboards.options import field_config, options
 from logging_pkg.pipeline.dashboards.panel_link import panel_number
@@ -99,6 +100,7 @@ def _panel(panel: Panel, where: dict[str, int], dashboard: Dashboard, rules: Rul
     address = (dashboard.uid, panel_number(dashboard.uid, panel.title))
     # A project's own alerts are in no catalogue: that they link to the panel says that it is about them.
     linking = [name for name, alert in rules.alerts.items() if alert.panel == address]
+    judging = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
     of_columns = [name for query in panel.queries for name in query.alerts]
     named = dict.fromkeys((*panel.alerts, *panel.runbooks, *of_columns, *linking))
     known = [name for name in named if name in rules.alerts]
@@ -110,7 +112,7 @@ def _panel(panel: Panel, where: dict[str, int], dashboard: Dashboard, rules: Rul
         "id": address[1],
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.told,
+        "description": "\n\n".join([panel.told, *limits_as_rates(judging, panel.unit)]),
         "gridPos": where,
         "links": links,
         "options": options(panel),

@@ -7,7 +7,7 @@ Never: a limit of its own; alert rules have those, and a panel says which are ab
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from logging_pkg.pipeline.dashboards.rule_book import Alert, Limit
@@ -62,6 +62,14 @@ def limit_on(alert: Alert, exprs: Sequence[str], unit: str) -> Limit | None:
     if alert.limit is None or alert.counted_over_s is None or unit not in _PER_SECOND:
         return alert.limit
     return Limit(alert.limit.op, alert.limit.value / alert.counted_over_s)
+
+
+def limits_as_rates(alerts: Iterable[Alert], unit: str) -> Iterator[str]:
+    """A sentence for each limit of a count that is drawn on a rate: one event alone may touch it."""
+    for alert in alerts:
+        if alert.limit and alert.limit.value and alert.counted_over_s and unit in _PER_SECOND:
+            minutes = alert.counted_over_s / 60
+            yield f"{alert.name} fires from {alert.limit.value:g} in {minutes:g} minutes on; the line is that rate."
 
 
 def _severity(alert: Alert) -> int:

@@ -14,9 +14,8 @@ Source: TypeAlias = Literal["prometheus", "loki"]
 
 #: What the variables that every dashboard has choose, for the braces of PromQL and LogQL alike.
 CHOSEN: Final = 'service_name=~"$service_name", env=~"$env"'
-#: How the sentences of a description begin that tell why there is no limit, and why there may be no data.
+#: How the sentence of a description begins that tells why there is no limit.
 NO_LIMIT: Final = "No limit:"
-OPTIONAL: Final = "May be empty:"
 #: Columns of Grafana's grid.
 GRID_WIDTH: Final = 24
 #: Grid rows of a panel of each kind; a row is 30 pixels high, with 8 between two.
@@ -35,7 +34,6 @@ class Query:
         step: of a LogQL query over time, where Grafana's choice would not do, such as `1d`.
         alerts: of a table's column, names of the alert rules whose limits colour its numbers.
         bad_below: of a table's column, a value below which is bad in itself.
-        optional: why it may have no data although all is well; the panel's description tells it.
     """
 
     expr: str
@@ -44,7 +42,6 @@ class Query:
     step: str = ""
     alerts: tuple[str, ...] = ()
     bad_below: float | None = None
-    optional: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +92,8 @@ class Panel:
 
     @property
     def told(self) -> str:
-        """The description, and what the panel does not draw or may not have."""
-        reasons = dict.fromkeys(query.optional for query in self.queries if query.optional)
-        return "\n\n".join(
-            [
-                self.description,
-                *(f"{NO_LIMIT} {self.no_limit}" for _ in range(bool(self.no_limit))),
-                *(f"{OPTIONAL} {reason}" for reason in reasons),
-            ]
-        )
+        """The description, and why no limit is drawn."""
+        return f"{self.description}\n\n{NO_LIMIT} {self.no_limit}" if self.no_limit else self.description
 
 
 @dataclass(frozen=True, slots=True)
