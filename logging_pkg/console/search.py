@@ -59,6 +59,11 @@ class Request:
         return conditions, [part for part in parts if not _CONDITION.match(part)]
 
 
+def is_id(text: str) -> bool:
+    """Whether a text has the digits of an ID, and dashes at most."""
+    return bool(re.fullmatch(r"[0-9a-f-]{4,36}", text.lower()))
+
+
 def registry() -> Registry:
     """The declared events of this project."""
     return _registry(conf.settings().schema_directories)

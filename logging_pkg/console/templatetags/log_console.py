@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from logging_pkg.console.desk import Question
 from logging_pkg.console.errors import correlation_id_of, error_context, trace_url
-from logging_pkg.console.explore import Language, explore_url
+from logging_pkg.console.explore import Language, ShownQuery, explore_url
 from logging_pkg.loki_client import Rule
 
 register = template.Library()
@@ -54,7 +54,7 @@ def unlike() -> str:
 
 
 @register.inclusion_tag("logging_pkg/console/queries.html")
-def queries(questions: Sequence[Question], about: str) -> dict[str, Any]:
+def queries(questions: Sequence[Question | ShownQuery], about: str) -> dict[str, Any]:
     """A button that shows the queries behind a number."""
     asked = list({question.query: question for question in questions}.values())
     return {"questions": asked, "about": about, "id": unlike()}
@@ -69,10 +69,5 @@ def query(question: Question, about: str) -> dict[str, Any]:
 @register.inclusion_tag("logging_pkg/console/queries.html")
 def rule_query(rule: Rule, language: Language) -> dict[str, Any]:
     """The same for a rule, which is asked by Loki's ruler or by Prometheus itself."""
-    asked = {
-        "language": language,
-        "server": "Loki by its ruler" if language == "LogQL" else "Prometheus by itself",
-        "query": rule.query,
-        "explore": explore_url(language, rule.query, "1h"),
-    }
-    return {"questions": [asked], "about": rule.name, "id": unlike()}
+    server = "Loki by its ruler" if language == "LogQL" else "Prometheus by itself"
+    return queries([ShownQuery(language, server, rule.query, explore_url(language, rule.query, "1h"))], rule.name)
