@@ -17,7 +17,7 @@ from logging_pkg.console.asking import Answer, Asker, asker, settle
 from logging_pkg.console.explore import Language, explore_url
 from logging_pkg.console.selection import Selection
 from logging_pkg.loki_client import Rule
-from logging_pkg.pipeline.correlation import Found, look_up
+from logging_pkg.pipeline.correlation import Found, NoSuchId, look_up
 
 #: Events of a trace at most: one page of Loki's.
 TRACE_EVENTS = 5000
@@ -139,5 +139,8 @@ def _rules() -> list[Rule]:
     return [rule for group in servers.loki().rules() for rule in group.rules]
 
 
-def _trace(some_id: str, at_ns: int | None) -> Found:
-    return look_up(servers.loki(), some_id, at_ns=at_ns, limit=TRACE_EVENTS)
+def _trace(some_id: str, at_ns: int | None) -> Found | NoSuchId:
+    try:
+        return look_up(servers.loki(), some_id, at_ns=at_ns, limit=TRACE_EVENTS)
+    except NoSuchId as problem:
+        return problem  # an answer of Loki's, and not that it gives none

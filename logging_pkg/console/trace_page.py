@@ -1,7 +1,7 @@
 """What the page of a trace shows.
 
-In: the answer of a look-up, what the address says of it. Out: the template's context. Never: a failure because a line is
-of another shape.
+In: the answer of a look-up, what the address says of it. Out: the template's context. Never: a failure because a line
+is of another shape.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import orjson
 from logging_pkg.console.bars import KEEP, ShownTrace, shown_trace
 from logging_pkg.console.explore import ShownQuery, explore_between
 from logging_pkg.console.lists import shown_event
-from logging_pkg.pipeline.correlation import AROUND_NS, Asked, Found
+from logging_pkg.pipeline.correlation import AROUND_NS, Asked, Found, NoSuchId
 from logging_pkg.schemas.conventions import parse_timestamp
 
 #: Events of a trace may still be on their way for so long after its last one, s.
@@ -59,8 +59,10 @@ class View:
         return urlencode(told) + "&" if told else ""
 
 
-def trace_context(found: Found, view: View) -> dict[str, Any]:
-    """What the template shows of events that were found."""
+def trace_context(found: Found | NoSuchId, view: View) -> dict[str, Any]:
+    """What the template shows of events that were found, or why there are none."""
+    if isinstance(found, NoSuchId):
+        return {"view": view, "missing": str(found), "is_live": True}
     context: dict[str, Any] = {"view": view, "found": found}
     try:
         shown = shown_trace(found.events, None if view.is_whole else KEEP, view.zoom_ms, view.at)
@@ -79,14 +81,14 @@ def trace_context(found: Found, view: View) -> dict[str, Any]:
     if found.is_part:
         context |= {
             "part": (_told(last.start_ns), _told(min(last.end_ns, time.time_ns()))),
-            "earlier": _told(last.start_ns - AROUND_NS),
-            "later": _told(last.end_ns + AROUND_NS) if last.end_ns < time.time_ns() else "",
+            "earlier": _stamp(last.start_ns - AROUND_NS),
+            "later": _stamp(last.end_ns + AROUND_NS) if last.end_ns < time.time_ns() else "",
         }
     return context
 
 
 def _time_of(found: Found, shown: ShownTrace) -> tuple[int, int]:
-    """From the first event, or the begin of what it tells of, to the last: what a link to the same query covers."""
+    """From the first event to the last: what a link to the same query covers."""
     moments = [parse_timestamp(str(event["timestamp"])) for event in found.events]
     return min(moments) - _SECOND_NS, max(*moments, shown.end_ns) + _SECOND_NS
 
@@ -99,6 +101,11 @@ def _shown_query(asked: Asked, start_ns: int | None = None, end_ns: int | None =
 
 def _told(moment_ns: int) -> str:
     return datetime.fromtimestamp(moment_ns // _SECOND_NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _stamp(moment_ns: int) -> str:
+    """As `parse_timestamp` reads it."""
+    return _told(moment_ns).replace("Z", ".000000Z")
 
 
 def _moment(text: str) -> str:

@@ -35,6 +35,11 @@ SPAN_ID_DIGITS: Final = 16
 _CORRELATION_ID_DIGITS: Final = 32
 UNIT_IDS: Final = tuple(UNIT_FIELDS.values())
 
+
+class NoSuchId(LogpipeError):  # noqa: N818 - it says what is the matter
+    """A text is no ID, nothing has it, or more than one thing has."""
+
+
 Progress = Callable[[int, int], None]
 
 
@@ -114,7 +119,7 @@ def look_up(
         on_progress: told, after each part of the time that was looked through, how many are and how many there are.
 
     Raises:
-        LogpipeError: the ID is not hexadecimal, nothing was found, or the prefix fits several correlations.
+        NoSuchId: the ID is not hexadecimal, nothing was found, or the prefix fits several correlations.
         LokiError: Loki could not be asked.
     """
     some_id = checked(some_id)
@@ -139,11 +144,11 @@ def checked(some_id: str) -> str:
     """The digits of an ID.
 
     Raises:
-        LogpipeError: they are no hexadecimal ones, too few or too many.
+        NoSuchId: they are no hexadecimal ones, too few or too many.
     """
     digits = some_id.lower().replace("-", "")
     if _ID.fullmatch(digits) is None:
-        raise LogpipeError(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
+        raise NoSuchId(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
     return digits
 
 
@@ -151,13 +156,13 @@ def only_one(some_id: str, correlations: Collection[str], where: str) -> str:
     """The correlation that an ID means.
 
     Raises:
-        LogpipeError: there is none, or more than one; `where` says what was looked through.
+        NoSuchId: there is none, or more than one; `where` says what was looked through.
     """
     if not correlations:
-        raise LogpipeError(f"no event with {some_id} found{where}")
+        raise NoSuchId(f"no event with {some_id} found{where}")
     if len(correlations) > 1:
         shown = ", ".join(sorted(correlations)[:5])
-        raise LogpipeError(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
+        raise NoSuchId(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
     return next(iter(correlations))
 
 

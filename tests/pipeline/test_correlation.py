@@ -122,5 +122,5 @@ def test_the_queries_that_are_told_find_what_was_found(loki: LokiClient, kind: s
 def test_what_is_not_there_is_told_of(loki: LokiClient) -> None:
     """With a time as without."""
     for at_ns in (None, time.time_ns()):
-        with pytest.raises(LogpipeError, match="no event with 0{32} found"):
+        with pytest.raises(LogpipeError, match=r"no event with 0{32} found"):
             look_up(loki, "0" * 32, at_ns=at_ns)
