@@ -20,7 +20,7 @@ from logging_pkg.analysis.describe import detail, label, short_statement
 from logging_pkg.analysis.tables import Column, Table, TableRow
 from logging_pkg.analysis.trace import CANONICAL_EVENTS
 from logging_pkg.console.desk import Desk, Question
-from logging_pkg.console.numbers import ago, number
+from logging_pkg.console.numbers import ago, as_shown, number
 from logging_pkg.console.panels import Panel
 from logging_pkg.console.recorded import heading, recorded_query
 from logging_pkg.console.selection import Selection
@@ -206,6 +206,7 @@ def shown_event(line: str) -> ShownEvent | None:
 def _is_bad(column: Column, value: float | None) -> bool:
     if value is None:
         return False
+    value = as_shown(value, column.unit)
     if column.title == "ok":
         return value < _LEAST_OK
     limit = _LIMITS.get((column.title, column.field))

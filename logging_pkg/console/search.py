@@ -28,7 +28,7 @@ class Request:
 
     Attributes:
         text: as typed.
-        event: a name, or a pattern of names (`db.*`); empty is all.
+        event: a name, or a pattern of names (`db.*`), or several with `|` between them; empty is all.
     """
 
     text: str
@@ -47,7 +47,7 @@ class Request:
             ConditionError: a condition cannot be read, or no event has such a field or name.
         """
         conditions, words = self._parts()
-        names = event_names(registry(), [self.event] if self.event else [], conditions)
+        names = event_names(registry(), re.split(r"[|,\s]+", self.event) if self.event else [], conditions)
         return Search(names, conditions, " ".join(words), chosen.scope)
 
     def _parts(self) -> tuple[tuple[Condition, ...], list[str]]:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings as django_settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -99,6 +99,19 @@ def trace(request: HttpRequest, some_id: str = "") -> HttpResponse:
     if answer.state == "ready":
         context |= trace_context(answer.value, view)
     return _render(request, desk, "trace", context, is_live=context.pop("is_live", answer.state != "ready"))
+
+
+@staff_only
+def runbook(request: HttpRequest, alert: str) -> HttpResponse:
+    """The text of an alert's runbook, of this project or of the package."""
+    from logging_pkg.pipeline.alert_story import alert_rules  # reads every rule file: not needed to serve other pages
+
+    text = next((rule.runbook() for rule in alert_rules() if rule.rule.name == alert), None)
+    if text is None:
+        raise Http404(f"no alert {alert!r} with a runbook")
+    context = {"title": alert, "question": "What does this alert mean, and what is to be done?", "name": "runbook"}
+    desk = Desk(Selection.of(request.GET))
+    return _render(request, desk, "runbook", {**context, "alert": alert, "text": text})
 
 
 @staff_or_token
