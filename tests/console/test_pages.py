@@ -106,13 +106,13 @@ def test_every_number_shows_its_query(
     addresses(loki_url=loki_server.loki_url, prometheus_url=NOBODY, explore_url="https://grafana.example")
     text = page(staff, name, story)
     desk = Desk(Selection(service=story.service))
-    expected = {found.title: found for section in PAGES[name].build(desk) for found in section.panels}
+    panels = [found for section in PAGES[name].build(desk) for found in section.panels]
     declared = declared_series()
     articles = re.findall(r'<article class="panel (?:[^"]*)" aria-label="([^"]*)">(.*?)</article>', text, re.DOTALL)
-    assert {html.unescape(title) for title, _ in articles} == set(expected)
-    for title, body in articles:
-        questions = expected[html.unescape(title)].questions
-        if "<table>" not in body and expected[html.unescape(title)].kind == "table":
+    assert [html.unescape(title) for title, _ in articles] == [built.title for built in panels]
+    for (title, body), built in zip(articles, panels, strict=True):
+        questions = built.questions
+        if "<table>" not in body and built.kind == "table":
             assert "nothing" in body or 'class="state' in body, title
             continue
         shown_queries = {html.unescape(found) for found in re.findall(r"<code>(.*?)</code>", body, re.DOTALL)}
