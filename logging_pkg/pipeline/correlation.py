@@ -29,7 +29,9 @@ AROUND_NS: Final = 300 * _SECOND
 _NEWEST_NS: Final = _HOUR
 #: Every stream of this pipeline has these labels.
 ALL_STREAMS: Final = '{service_name=~".+", event=~".+"}'
-_TOO_OLD: Final = "; is it older than 6 h? then say how far back, --since 3d, or give the whole correlation_id"
+_TOO_OLD: Final = (
+    "; is it older than 6 h? then give the whole correlation_id, or look further: logpipe trace --since 3d"
+)
 #: A search of one ID; the longest prefix that is no span ID is 15 digits.
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
 SPAN_ID_DIGITS: Final = 16
@@ -41,7 +43,7 @@ class NoSuchId(LogpipeError):  # noqa: N818 - it says what is the matter
     """A text is no ID, nothing has it, or more than one thing has."""
 
 
-class WrongId(NoSuchId, InputError):
+class WrongId(NoSuchId, InputError):  # noqa: N818 - it says what is the matter
     """A text is no ID, or too short a beginning of one: wherever it is looked for, it must be given otherwise."""
 
 
