@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from logging_pkg.cli.exit_codes import exit_code_of
+from logging_pkg.exceptions import ConfigurationError, LogpipeError, StackError
+from logging_pkg.loki_client import LokiAnswerError, LokiRateLimited, LokiRejected, LokiServerError, LokiUnreachable
+from logging_pkg.prometheus_client import ServerError
+
 LOGPIPE = [sys.executable, "-c", "from logging_pkg.cli import main; main()"]
 
 
@@ -71,3 +76,25 @@ def test_a_misspelt_command_is_told_with_the_nearest(tmp_path: Path) -> None:
     """Although no module was asked for."""
     code, error = run(tmp_path, "trcae")
     assert (code, "Did you mean 'trace'?" in error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LokiRejected("http://loki", 400, "parse error"), 2),
+        (LokiRejected("http://loki", 404, "page not found"), 3),
+        (LokiRateLimited("http://loki", 429, "too many"), 3),
+        (LokiServerError("http://loki", 503, "not ready"), 3),
+        (LokiAnswerError("http://loki", "no JSON", "<html>"), 3),
+        (LokiUnreachable("http://loki", "refused"), 3),
+        (ServerError("http://prometheus: HTTP 500"), 3),
+        (ConfigurationError("no Loki known"), 2),
+        (FileNotFoundError(2, "No such file or directory", "x"), 2),
+        (StackError("loki: port 3100 is in use"), 1),
+        (LogpipeError("no event with 0000ffff found"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_each_kind_of_error_has_one_exit_code(error: Exception, code: int) -> None:
+    """Whichever command it ends: the table of docs/COMMAND_LINE.md."""
+    assert exit_code_of(error) == code
