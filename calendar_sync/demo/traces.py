@@ -38,8 +38,8 @@ def print_traces(console: Console, events: Iterable[Mapping[str, Any]]) -> tuple
     story, best = max(traces.items(), key=lambda entry: _story_value(entry[1]))
     console.print(f" Links             {units:,} requests, syncs, API calls and functions · {orphans} orphans")
     console.print(
-        f" Explained         {explained * 100:.1f} % of the syncs' time, by the spans in them · of {len(long)} that took half a second "
-        f"or more the worst to {worst * 100:.1f} %"
+        f" Explained         {explained * 100:.1f} % of the syncs' time, by the spans in them · "
+        f"of {len(long)} that took half a second or more the worst to {worst * 100:.1f} %"
     )
     console.print(f" One story         logpipe trace {story}")
     print_trace(best, console, keep=3)
