@@ -14,8 +14,8 @@ from rich.console import Console
 from logging_pkg.analysis.trace import SpanNode, Trace, build_trace
 from logging_pkg.cli.trace import print_trace
 
-#: Of the time of all syncs, and of each that is long enough for somebody to ask where its time went. Of one that takes 30 ms,
-#: the 2 ms of Python between its spans are more.
+#: Of the time of all syncs, and of each that is long enough for somebody to ask where its time went: of one that takes
+#: 30 ms, the 2 ms of Python between its spans are more.
 _EXPLAINED_AT_LEAST, _LONG_NS = 0.95, 500_000_000
 
 
