@@ -74,8 +74,9 @@ def test_dashboards_are_for_projects_that_have_their_directory(project: Path) ->
     assert done.returncode == 0
     assert "grafana/dashboards/requests.json: written" in done.stdout
     overview = (project / "grafana/dashboards/overview.json").read_text()
-    # Without alert rules there are no limits, and no runbooks to lead to.
-    assert "Runbook: " not in overview
+    # Without alert rules there are no limits, and no runbooks to lead to but how the dashboard is read.
+    assert "Runbook: How to read Overview" in overview
+    assert overview.count("Runbook: ") == overview.count("Runbook: How to read Overview")
     assert '"value": 1000' not in overview
     (project / "grafana/dashboards/overview.json").write_text(overview.replace("Overview", "Overlook", 1))
     done = logpipe("generate", "--check", cwd=project)
@@ -93,7 +94,7 @@ def test_a_file_that_is_missing_is_out_of_date(project: Path) -> None:
 def test_a_directory_that_is_no_project_is_one_clear_error(tmp_path: Path) -> None:
     """Without loki/rules there is nowhere to write, and nothing is written elsewhere."""
     done = logpipe("generate", "--root", tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"logpipe: {tmp_path}/loki/rules/recording.yaml: No such file or directory")
     assert "run logpipe generate in the project's directory" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -180,4 +180,4 @@ def test_the_command_checks_and_renews_a_file(tmp_path: Path) -> None:
     assert run.invoke(application_for(()), ["vector-config", str(path)]).exit_code == 0
     assert path.read_text() == CONFIG.text
     assert run.invoke(application_for(()), ["vector-config", str(path), "--check"]).exit_code == 0
-    assert run.invoke(application_for(()), ["vector-config", str(tmp_path / "none.toml")]).exit_code == 1
+    assert run.invoke(application_for(()), ["vector-config", str(tmp_path / "none.toml")]).exit_code == 2
