@@ -1,7 +1,7 @@
 """logql/number-filter-keeps-lines: a comparison with a number drops the lines that have no number there.
 
-In: label filters behind json stages with keys, the schemas. Out: a problem for a comparison with a field that a selected
-line may lack. Never: judges a bare `| json`, which makes no label of what is not there.
+In: label filters behind json stages with keys, the schemas. Out: a problem for a comparison with a field that a
+selected line may lack. Never: judges a bare `| json`, which makes no label of what is not there.
 
 Loki 3.7: `| json x="x"` makes an empty label x where the line has none, or null; `x > 0` cannot read it, sets
 __error__ and keeps the line. A metric over such lines is refused as a whole.
@@ -40,7 +40,10 @@ def check(project: Project) -> Iterator[Problem]:
                 if lacking:
                     keeps = "also keeps" if query.expression is part else "fails the query for"
                     message = f"{keeps} lines without it: {paths[name]} may be missing or null in {named(lacking)}"
-                    yield at(query, condition.name, ID, message, f'write | {name}!="" before it')
+                    is_alone = len(stage.conditions) == 1 if isinstance(stage, ast.LabelFilter) else True
+                    pair = f'({name}!="" and {name} {condition.op} …)'
+                    hint = f'write | {name}!="" before it' if is_alone else f"write {pair} in its place"
+                    yield at(query, condition.name, ID, message, hint)
 
 
 def _follow(stage: ast.Stage, paths: dict[str, str]) -> None:
