@@ -21,8 +21,8 @@ from logging_pkg.pipeline.lint.yaml_file import Mapping, YamlFile
 from logging_pkg.pipeline.metrics_document import METRICS_DOCUMENT
 from logging_pkg.schemas import Registry
 
-#: Where tests of rules are, relative to the project.
-RULE_TESTS = "loki/tests"
+#: Where tests of rules are, relative to the project: of Loki's, and of Prometheus's.
+RULE_TESTS = ("loki/tests", "loki/prometheus_tests")
 #: They follow from the schemas: nobody has to change them by hand.
 _GENERATED_DOCUMENTS = frozenset({EVENTS_DOCUMENT, METRICS_DOCUMENT})
 
@@ -82,7 +82,7 @@ class Readers:
     @cached_property
     def tests(self) -> list[YamlFile]:
         """The tests of rules."""
-        paths = sorted((self.root / RULE_TESTS).rglob("*.y*ml"))
+        paths = sorted(path for name in RULE_TESTS for path in (self.root / name).rglob("*.y*ml"))
         return [YamlFile.of(SourceFile.read(path, self.root)) for path in paths]
 
     def mentions(self, words: Iterable[str]) -> list[Place]:

@@ -95,7 +95,7 @@ def lint_project(project: Project, disabled: Collection[str] = ()) -> Report:
         try:
             problems.update(check(project))
         except LokiError as error:
-            unanswered = str(error)
+            unanswered = unanswered or str(error)
             reasons[name] = "ask a Loki, which did not answer"
     ordered = sorted(
         problems, key=lambda problem: (problem.path, problem.line, problem.column, problem.check, problem.message)

@@ -68,7 +68,7 @@ def test_a_long_line_is_cut_around_the_problem() -> None:
 
 def test_dashboards_give_the_queries_of_loki_panels_only() -> None:
     """An `expr` belongs to the nearest data source around it; PromQL is left alone."""
-    from logging_pkg.pipeline.lint.project import _targets
+    from logging_pkg.pipeline.lint.query import targets
 
     text = """{"panels": [
       {"datasource": {"type": "loki", "uid": "x"}, "targets": [{"expr": "{event=\\"a\\"}"}, {"refId": "B"}]},
@@ -76,7 +76,7 @@ def test_dashboards_give_the_queries_of_loki_panels_only() -> None:
     ]}"""
     root = YamlFile.of(SourceFile("d.json", text)).root
     assert isinstance(root, Mapping)
-    assert [snippet.text for snippet in _targets(root, is_loki=False)] == ['{event="a"}', "{}"]
+    assert [snippet.text for snippet in targets(root)] == ['{event="a"}', "{}"]
 
 
 def test_a_comment_allows_a_check_only_with_a_reason() -> None:

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from logging_pkg.pipeline.lint import lint, render
-from logging_pkg.pipeline.lint.checks import CHECKS
+from logging_pkg.loki_client import Entry, LokiClient, Stream
+from logging_pkg.pipeline.lint import render
+from logging_pkg.pipeline.lint.checks import CHECKS, NEEDS
+from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import page_of
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.run import lint_project
 from logging_pkg.schemas import load_registry
+from logging_pkg.stack import Stack
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts"
 PROJECT = Path(__file__).parents[3]
 
 
-def transcript(check: str, directory: Path) -> tuple[str, str]:
+@pytest.fixture(scope="module")
+def loki_with_a_stream(own_loki_server: Stack) -> Iterator[LokiClient]:
+    """A real Loki with the labels of this project."""
+    labels = {"service_name": "web", "env": "test", "event": "http.request_finished"}
+    with LokiClient(own_loki_server.loki_url) as client:
+        client.push([Stream(labels, [Entry(time.time_ns(), "{}")])])
+        yield client
+
+
+def transcript(check: str, directory: Path, loki: LokiClient | None) -> tuple[str, str]:
     """Write the files of a transcript into a directory; return what the check says there and what it should say."""
     text = (TRANSCRIPTS / f"{check.replace('/', '-')}.txt").read_text(encoding="utf-8")
     parts = re.split(r"^-- (.+) --\n", text, flags=re.MULTILINE)[1:]
@@ -25,14 +41,16 @@ def transcript(check: str, directory: Path) -> tuple[str, str]:
     for name, content in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(content, encoding="utf-8")
-    report = lint(directory, load_registry())
+    report = lint_project(Project(directory, load_registry(), loki=loki))
+    assert report.unanswered == ""
     return "\n\n".join(render(problem) for problem in report.problems if problem.check == check) + "\n", expected
 
 
 @pytest.mark.parametrize("check", sorted(CHECKS))
-def test_a_check_reports_place_reason_and_remedy(check: str, tmp_path: Path) -> None:
-    """The output for the files of its transcript is the committed one."""
-    found, expected = transcript(check, tmp_path)
+def test_a_check_reports_place_reason_and_remedy(check: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """The output for the files of its transcript is the committed one; a real Loki is asked where one is needed."""
+    loki = request.getfixturevalue("loki_with_a_stream") if Need.LOKI in NEEDS[check] else None
+    found, expected = transcript(check, tmp_path, loki)
     assert found == expected
 
 

@@ -99,3 +99,17 @@ def test_a_project_without_such_files_has_no_hits(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     uses = Uses(Readers(tmp_path / "empty", registry(tmp_path / "schemas")))
     assert hits(uses, "event-removed") == []
+
+
+def test_tests_of_prometheus_rules_are_readers_of_series(tmp_path: Path) -> None:
+    """Whoever takes a metric away has to change the tests of both servers' rules."""
+    for directory in ("tests", "prometheus_tests"):
+        (tmp_path / "loki" / directory).mkdir(parents=True)
+        (tmp_path / "loki" / directory / "a_test.yaml").write_text(
+            "tests:\n  - name: a test\n    promql_expr_test: [{expr: 'a:b:sum_5m > 1'}]\n"
+        )
+    places = sorted(Readers(tmp_path, load_registry()).mentions(["a:b:sum_5m"]))
+    assert [(place.path, place.line, place.kind, place.name) for place in places] == [
+        ("loki/prometheus_tests/a_test.yaml", 3, "test", "a test"),
+        ("loki/tests/a_test.yaml", 3, "test", "a test"),
+    ]

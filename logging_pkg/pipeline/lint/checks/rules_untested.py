@@ -1,6 +1,6 @@
-"""rules/untested: every rule is named by a test.
+"""rules/untested: of every rule a test expects something.
 
-In: names of rules, test files in loki/tests and loki/prometheus_tests. Out: a problem for a rule no test names.
+In: names of rules, expectations in loki/tests and loki/prometheus_tests. Out: a problem for a rule without.
 Never: runs a test.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import yaml
-
 from logging_pkg.pipeline.generate import RECORDING_RULES
 from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, Severity
 from logging_pkg.pipeline.lint.project import PROMETHEUS_TESTS_DIRECTORY, TESTS_DIRECTORY, Project
+from logging_pkg.pipeline.lint.yaml_file import Mapping
 from logging_pkg.pipeline.slo import SLO_LOKI_RULES, SLO_PROMETHEUS_RULES
 
 ID = "rules/untested"
@@ -27,18 +26,18 @@ _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 
 
 def check(project: Project) -> Iterator[Problem]:
-    """A rule that no test file names as `alertname`, as `record` or in the `expr` of promtool's tests.
+    """A rule that no expectation names: as `alertname`, as `record` or in `expr`; a name elsewhere is no test.
 
-    A warning where the rules are generated.
+    One warning per file for generated series, whose generator is tested; an alert wakes somebody, generated or not.
     """
-    tested = {name for file in project.test_files if file.root for name in _named(file.root.node)}
+    tested = {name for file in project.test_files if file.root for name in _expected(file.root)}
     generated: dict[str, list[str]] = {}
     for rules, hint in ((project.rules, _HINT), (project.prometheus_rules, _PROMETHEUS_HINT)):
         for rule in rules:
             name = rule.alert or rule.record
             if name is None or name.text in tested:
                 continue
-            if name.source.name in _GENERATED:
+            if name.source.name in _GENERATED and rule.record:
                 generated.setdefault(name.source.name, []).append(name.text)
             else:
                 yield Problem.at(name, ID, "no test names this rule", hint)
@@ -49,18 +48,12 @@ def check(project: Project) -> Iterator[Problem]:
         yield Problem.about(path, ID, message, hint, severity=Severity.WARNING)
 
 
-def _named(root: yaml.Node) -> Iterator[str]:
-    """The values of `alertname` and `record` in it, and the names in its `expr`; an anchor is looked at once."""
-    left, seen = [root], set[int]()
-    while left:
-        node = left.pop()
-        if id(node) in seen or isinstance(node, yaml.ScalarNode):
-            continue
-        seen.add(id(node))
-        for item in node.value:
-            key, value = item if isinstance(item, tuple) else (None, item)
-            if key is not None and isinstance(value, yaml.ScalarNode) and key.value in ("alertname", "record"):
-                yield str(value.value)
-            if key is not None and isinstance(value, yaml.ScalarNode) and key.value == "expr":
-                yield from _NAME.findall(str(value.value))
-            left.append(value)
+def _expected(root: Mapping) -> Iterator[str]:
+    """Names of alerts looked for, of series, and whatever names are in an expression that is looked at."""
+    for test in root.mappings("tests"):
+        for check in test.mappings("alert_rule_test"):
+            yield from (name.text for name in [check.text("alertname")] if name)
+        for key in ("logql_expr_test", "promql_expr_test"):
+            for check in test.mappings(key):
+                yield from (name.text for name in [check.text("record")] if name)
+                yield from _NAME.findall(expr.text if (expr := check.text("expr")) else "")
