@@ -108,7 +108,7 @@ def test_tests_of_prometheus_rules_are_readers_of_series(tmp_path: Path) -> None
         (tmp_path / "loki" / directory / "a_test.yaml").write_text(
             "tests:\n  - name: a test\n    promql_expr_test: [{expr: 'a:b:sum_5m > 1'}]\n"
         )
-    places = sorted(Readers(tmp_path, load_registry()).mentions(["a:b:sum_5m"]))
+    places = sorted(Readers(tmp_path, registry(tmp_path / "schemas")).mentions(["a:b:sum_5m"]))
     assert [(place.path, place.line, place.kind, place.name) for place in places] == [
         ("loki/prometheus_tests/a_test.yaml", 3, "test", "a test"),
         ("loki/tests/a_test.yaml", 3, "test", "a test"),
