@@ -15,7 +15,8 @@ import yaml
 
 from logging_pkg.pipeline.events_document import EVENTS_DOCUMENT
 from logging_pkg.pipeline.generate import RECORDING_RULES
-from logging_pkg.pipeline.lint.project import Project, Query
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.query import Query
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile
 from logging_pkg.pipeline.lint.yaml_file import Mapping, YamlFile
 from logging_pkg.pipeline.metrics_document import METRICS_DOCUMENT

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from logging_pkg.pipeline.lint.problem import Problem
-from logging_pkg.pipeline.lint.project import Project, Query
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.query import Query
 from logging_pkg.pipeline.logql import ast
 
 

@@ -12,7 +12,8 @@ from logging_pkg.pipeline.lint.checks._queries import at, parsed
 from logging_pkg.pipeline.lint.labels import Origin, labels_left, result_labels
 from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
-from logging_pkg.pipeline.lint.project import Project, Query
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.query import Query
 from logging_pkg.pipeline.logql import ast
 from logging_pkg.pipeline.logql.functions import GROUPABLE_AGGREGATIONS, SUM_PUSHES_GROUPING_INTO
 

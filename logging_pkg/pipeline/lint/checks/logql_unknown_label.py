@@ -12,7 +12,8 @@ from logging_pkg.pipeline.lint.checks._queries import at, log_queries, parsed
 from logging_pkg.pipeline.lint.labels import ERROR_LABELS, events_of, fields_of, labels_left, result_labels, steps
 from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem, nearest
-from logging_pkg.pipeline.lint.project import Project, Query
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.query import Query
 from logging_pkg.pipeline.logql import ast
 from logging_pkg.schemas.conventions import STREAM_LABELS, STRUCTURED_METADATA
 

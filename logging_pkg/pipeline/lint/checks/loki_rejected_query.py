@@ -16,7 +16,8 @@ import orjson
 from logging_pkg.loki_client import LokiClient, LokiRejected
 from logging_pkg.pipeline.lint.needs import Need
 from logging_pkg.pipeline.lint.problem import Problem
-from logging_pkg.pipeline.lint.project import Project, Query
+from logging_pkg.pipeline.lint.project import Project
+from logging_pkg.pipeline.lint.query import Query
 from logging_pkg.pipeline.lint.source import Snippet
 from logging_pkg.pipeline.lint.variables import filled
 from logging_pkg.pipeline.logql import LogQLError, ast, parse
