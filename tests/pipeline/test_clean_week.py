@@ -105,9 +105,7 @@ def all_firing(length_s: int, lines: list[EventLine], *, with_series: bool = Fal
 
         found = in_parallel(evaluated, ALERTS, 2)
         inputs = recorded(loki, stored, length_s) if with_series else []
-    return Week(
-        {name: alerts for name, alerts, _ in found}, {name for name, _, judges in found if not judges}, inputs
-    )
+    return Week({name: alerts for name, alerts, _ in found}, {name for name, _, judges in found if not judges}, inputs)
 
 
 def assert_quiet(week: Week, length_s: int) -> None:
