@@ -34,6 +34,7 @@ class KnownAlert:
         silenced: by whom, until when, and why.
         inhibited: the alerts because of which it is not sent.
         correlation_ids: of lines behind it.
+        dashboard: the address of the panel about it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class KnownAlert:
     silenced: tuple[str, ...] = ()
     inhibited: tuple[str, ...] = ()
     correlation_ids: tuple[str, ...] = ()
+    dashboard: str = ""
 
     @property
     def is_breach(self) -> bool:
@@ -146,6 +148,7 @@ def _known(
         tuple(said.get(str(one), f"silence {one}") for one in status.get("silencedBy") or ()),
         tuple(sorted({names.get(str(one), str(one)) for one in status.get("inhibitedBy") or ()})),
         tuple(annotations.get("correlation_ids", "").split()),
+        annotations.get("dashboard_url", ""),
     )
 
 

@@ -17,7 +17,10 @@ from logging_pkg.console.asking import Answer, Asker, asker, settle
 from logging_pkg.console.explore import Language, explore_url
 from logging_pkg.console.selection import Selection
 from logging_pkg.loki_client import Rule
-from logging_pkg.pipeline.lookup import events_of
+from logging_pkg.pipeline.correlation import Found, NoSuchId, look_up
+
+#: Events of a trace at most: one page of Loki's.
+TRACE_EVENTS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,10 @@ class Desk:
         query = f"GET /loki/api/v1/label/{name}/values"
         return self._ask("HTTP", "Loki", query, lambda: servers.loki().label_values(name))
 
-    def trace(self, some_id: str) -> Question:
-        """The events that share the correlation of an ID."""
-        query = f'{{service_name=~".+"}} | correlation_id="{some_id}"'
-        return self._ask("LogQL", "Loki", query, lambda: events_of(servers.loki(), some_id), "trace")
+    def trace(self, some_id: str, at_ns: int | None = None) -> Question:
+        """What belongs to an ID, as `look_up` finds it; which queries that took is told with the answer."""
+        question = partial(_trace, some_id, at_ns)
+        return self._ask("HTTP", "Loki", f"the events of {some_id}", question, "trace", at_ns)
 
     def settle(self, timeout_s: float) -> None:
         """Wait for the answers, at most so long."""
@@ -134,3 +137,10 @@ class Desk:
 
 def _rules() -> list[Rule]:
     return [rule for group in servers.loki().rules() for rule in group.rules]
+
+
+def _trace(some_id: str, at_ns: int | None) -> Found | NoSuchId:
+    try:
+        return look_up(servers.loki(), some_id, at_ns=at_ns, limit=TRACE_EVENTS)
+    except NoSuchId as problem:
+        return problem  # an answer of Loki's, and not that it gives none

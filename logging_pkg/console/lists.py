@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 import orjson
 from django.urls import reverse
@@ -19,10 +20,11 @@ from logging_pkg.analysis.describe import detail, label, short_statement
 from logging_pkg.analysis.tables import Column, Table, TableRow
 from logging_pkg.analysis.trace import CANONICAL_EVENTS
 from logging_pkg.console.desk import Desk, Question
-from logging_pkg.console.numbers import ago, number
+from logging_pkg.console.numbers import ago, as_shown, number
 from logging_pkg.console.panels import Panel
 from logging_pkg.console.recorded import heading, recorded_query
 from logging_pkg.console.selection import Selection
+from logging_pkg.pipeline.correlation import needs_time
 from logging_pkg.pipeline.event_tables import column_query, rows_from
 from logging_pkg.schemas.conventions import CORRELATION_ID_PATTERN
 
@@ -135,8 +137,14 @@ class ShownEvent:
     def trace(self) -> str:
         """Where its waterfall is; nothing where the ID is none."""
         some_id = self.correlation_id
-        is_id = CORRELATION_ID_PATTERN.fullmatch(some_id) is not None
-        return reverse("logging_pkg_console:trace_of", args=[some_id]) if is_id else ""
+        if CORRELATION_ID_PATTERN.fullmatch(some_id) is None:
+            return ""
+        address = reverse("logging_pkg_console:trace_of", args=[some_id])
+        try:
+            at = {"at": self.time} if needs_time(self.event) else {}
+        except (ValueError, TypeError):
+            at = {}  # a time that is none leads nowhere
+        return f"{address}?{urlencode(at)}" if at else address
 
     @property
     def json(self) -> str:
@@ -198,6 +206,7 @@ def shown_event(line: str) -> ShownEvent | None:
 def _is_bad(column: Column, value: float | None) -> bool:
     if value is None:
         return False
+    value = as_shown(value, column.unit)
     if column.title == "ok":
         return value < _LEAST_OK
     limit = _LIMITS.get((column.title, column.field))

@@ -35,6 +35,20 @@ def number(value: float | None, unit: str = "") -> str:
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:,.1f}"
 
 
+def as_shown(value: float, unit: str = "") -> float:
+    """The value that `number` writes: what is over a limit only behind the last digit shown is not over it."""
+    match unit:
+        case "ms" | "s":
+            milliseconds = value if unit == "ms" else value * 1000
+            places = 1 if milliseconds < 10 else 0 if milliseconds < 1000 else -1 if milliseconds < 60_000 else -3
+            return round(milliseconds, places) / (1 if unit == "ms" else 1000)
+        case "ratio":
+            return round(value, 3)
+        case "bytes" | "/s":
+            return value
+    return float(round(value)) if abs(value) >= 100 else round(value, 1)
+
+
 def duration(milliseconds: float) -> str:
     """A length of time in three digits: `38 ms`, `1.92 s`, `2 min 5 s`, `3 h 20 min`, `4 d 2 h`."""
     if milliseconds < 10:

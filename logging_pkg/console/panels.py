@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import orjson
 
 from logging_pkg.console.desk import Question
-from logging_pkg.console.numbers import number
+from logging_pkg.console.numbers import as_shown, number
 from logging_pkg.loki_client import Vector
 
 Status = Literal["good", "bad", "plain"]
@@ -106,7 +106,8 @@ class Tile(Panel):
         value = self.value
         if value is None or self.limit is None:
             return "plain"
-        return "bad" if (value < self.limit if self.is_floor else value > self.limit) else "good"
+        seen = as_shown(value, self.unit)
+        return "bad" if (seen < self.limit if self.is_floor else seen > self.limit) else "good"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ class Request:
 
     Attributes:
         text: as typed.
-        event: a name, or a pattern of names (`db.*`); empty is all.
+        event: a name, or a pattern of names (`db.*`), or several with `|` between them; empty is all.
     """
 
     text: str
@@ -47,7 +47,7 @@ class Request:
             ConditionError: a condition cannot be read, or no event has such a field or name.
         """
         conditions, words = self._parts()
-        names = event_names(registry(), [self.event] if self.event else [], conditions)
+        names = event_names(registry(), re.split(r"[|,\s]+", self.event) if self.event else [], conditions)
         return Search(names, conditions, " ".join(words), chosen.scope)
 
     def _parts(self) -> tuple[tuple[Condition, ...], list[str]]:
@@ -57,6 +57,11 @@ class Request:
             raise ConditionError(f"{self.text[:60]!r}: a quotation mark is not closed ({error})") from error
         conditions = tuple(condition(part) for part in parts if _CONDITION.match(part))
         return conditions, [part for part in parts if not _CONDITION.match(part)]
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the digits of an ID, and dashes at most."""
+    return bool(re.fullmatch(r"[0-9a-f-]{4,36}", text.lower()))
 
 
 def registry() -> Registry:

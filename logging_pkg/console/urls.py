@@ -15,6 +15,7 @@ urlpatterns = [
     path("search/", views.search, name="search"),
     path("trace/", views.trace, name="trace"),
     path("trace/<str:some_id>/", views.trace, name="trace_of"),
+    path("runbook/<str:alert>/", views.runbook, name="runbook"),
     path("metrics", views.metrics_text, name="metrics"),
     path("metrics.json", views.metrics_json, name="metrics_json"),
 ]

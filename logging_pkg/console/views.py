@@ -10,22 +10,21 @@ import time
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import orjson
 from django.conf import settings as django_settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from logging_pkg.analysis.filters import ConditionError
 from logging_pkg.console import metrics
 from logging_pkg.console.access import staff_only, staff_or_token
-from logging_pkg.console.bars import KEEP, shown_trace
 from logging_pkg.console.desk import Desk
-from logging_pkg.console.lists import EventList, shown_event
+from logging_pkg.console.lists import EventList
 from logging_pkg.console.pages import PAGES
 from logging_pkg.console.panels import Section
-from logging_pkg.console.search import Request, registry
+from logging_pkg.console.search import Request, is_id, registry
 from logging_pkg.console.selection import RANGES, Selection
+from logging_pkg.console.trace_page import View, trace_context
 
 #: How long a page waits for answers, s. What is missing then is shown as under way, and the page looks again at once.
 PATIENCE_S = 0.8
@@ -33,8 +32,6 @@ PATIENCE_S = 0.8
 METRICS_PATIENCE_S = 5.0
 #: Lines of a search.
 LINES = 100
-#: Events of a trace may still be on their way for so long after its last one, s.
-_FRESH_S = 120
 _TEMPLATES = "logging_pkg/console"
 
 
@@ -81,32 +78,40 @@ def search(request: HttpRequest) -> HttpResponse:
 @staff_only
 def trace(request: HttpRequest, some_id: str = "") -> HttpResponse:
     """The waterfall of whatever an ID belongs to."""
-    some_id = (some_id or request.GET.get("id", "")).strip()[:64]
-    desk = Desk(Selection.of(request.GET))
+    typed = request.GET.get("id", "").strip()[:64]
+    if not some_id and is_id(typed):
+        # Links of the page are relative to the address of the ID.
+        return redirect(reverse("logging_pkg_console:trace_of", args=[typed]))
+    some_id = (some_id or typed).strip()[:64]
+    desk, view = Desk(Selection.of(request.GET)), View.of(request.GET)
     context: dict[str, Any] = {
         "title": "Trace",
         "question": "What did one cause set off, and what took the time?",
         "name": "trace",
         "some_id": some_id,
-        "is_whole": "all" in request.GET,
     }
     if not some_id:
         return _render(request, desk, "trace", context)
-    question = desk.trace(some_id)
+    question = desk.trace(some_id, view.at_ns)
     desk.settle(PATIENCE_S)
-    context |= {"answer": question.answer, "asked": question}
-    is_live = True
-    if question.answer.state == "ready":
-        try:
-            shown = shown_trace(question.answer.value, None if context["is_whole"] else KEEP)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-            # Anybody who can push to Loki can write lines of any shape; they are shown as what they are.
-            lines = (orjson.dumps(event).decode() for event in question.answer.value)
-            context |= {"broken": f"{type(error).__name__}: {error}", "loose": [*filter(None, map(shown_event, lines))]}
-            return _render(request, desk, "trace", context)
-        context["trace"] = shown
-        is_live = time.time() - shown.end_ns / 1e9 < _FRESH_S
-    return _render(request, desk, "trace", context, is_live=is_live)
+    answer = question.answer
+    context["answer"] = answer
+    if answer.state == "ready":
+        context |= trace_context(answer.value, view)
+    return _render(request, desk, "trace", context, is_live=context.pop("is_live", answer.state != "ready"))
+
+
+@staff_only
+def runbook(request: HttpRequest, alert: str) -> HttpResponse:
+    """The text of an alert's runbook, of this project or of the package."""
+    from logging_pkg.pipeline.alert_story import alert_rules  # reads every rule file: not needed to serve other pages
+
+    text = next((rule.runbook() for rule in alert_rules() if rule.rule.name == alert), None)
+    if text is None:
+        raise Http404(f"no alert {alert!r} with a runbook")
+    context = {"title": alert, "question": "What does this alert mean, and what is to be done?", "name": "runbook"}
+    desk = Desk(Selection.of(request.GET))
+    return _render(request, desk, "runbook", {**context, "alert": alert, "text": text})
 
 
 @staff_or_token

@@ -5,10 +5,8 @@ In: a LokiClient or NDJSON files, IDs, a log directory. Out: events as dicts, a 
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,37 +17,14 @@ from typing import Any
 import orjson
 
 from logging_pkg.analysis.completeness import Completeness, Stored, completeness
-from logging_pkg.exceptions import LogpipeError
 from logging_pkg.loki_client import LokiClient, Streams, Vector
+from logging_pkg.pipeline.correlation import ALL_STREAMS, SPAN_ID_DIGITS, UNIT_IDS, checked, look_up, only_one
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
 from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
 
 _SECOND = 1_000_000_000
-_HOUR = 3600 * _SECOND
-#: How much time is looked through at once where an ID does not tell its own.
-_PART = _HOUR // 2
-#: Every stream of this pipeline has these labels.
-_ALL_STREAMS = '{service_name=~".+", event=~".+"}'
-#: A search of one ID; the longest prefix that is no span ID is 15 digits.
-_ID = re.compile(r"[0-9a-f]{4,32}")
-_SPAN_ID_DIGITS = 16
-_CORRELATION_ID_DIGITS = 32
-_UNIT_IDS = ("request_id", "sync_id", "api_call_id")
 #: What a line must have to be an event of a trace.
 _ENVELOPE_IDS = frozenset({"event", "event_id", "timestamp", "correlation_id", "span_id", "parent_span_id"})
-
-
-def search_window(correlation_id: str, now_ns: int) -> tuple[int, int]:
-    """The time range, ns, in which events of a correlation ID (or a prefix of it) can be.
-
-    The first 12 digits of a UUIDv7 are milliseconds since 1970, so 12 or more digits tell the start. A cause goes on
-    for at most 6 h here. A shorter prefix, or an ID that is no UUIDv7, is looked for in the last 6 h.
-    """
-    if len(correlation_id) >= 12:
-        start_ns = int(correlation_id[:12], 16) * 1_000_000
-        if now_ns - 365 * 24 * _HOUR < start_ns <= now_ns + 60 * _SECOND:
-            return start_ns - 2 * _SECOND, min(start_ns + 6 * _HOUR, now_ns + 60 * _SECOND)
-    return now_ns - 6 * _HOUR, now_ns + 60 * _SECOND
 
 
 def events_of(
@@ -57,6 +32,7 @@ def events_of(
     some_id: str,
     *,
     now_ns: int | None = None,
+    at_ns: int | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> list[dict[str, Any]]:
     """All events that share the correlation of an ID.
@@ -65,44 +41,14 @@ def events_of(
         client: of the Loki to ask.
         some_id: a correlation ID, the beginning of one (4 digits or more), or a request_id, sync_id or api_call_id.
         now_ns: end of the search; the present when None.
+        at_ns: when the line was written that led to this ID; see `look_up`.
         on_progress: told, after each part of the time that was looked through, how many are and how many there are.
 
     Raises:
         LogpipeError: the ID is not hexadecimal, nothing was found, or the prefix fits several correlations.
         LokiError: Loki could not be asked.
     """
-    some_id = _checked(some_id)
-    now_ns = time.time_ns() if now_ns is None else now_ns
-    if len(some_id) != _CORRELATION_ID_DIGITS:
-        found = _correlations(client, some_id, now_ns, on_progress)
-        some_id = _only_one(some_id, found, "; is it older than 6 h? then give the whole correlation_id")
-    condition = f'correlation_id="{some_id}"'
-    events = _events(client, condition, *search_window(some_id, now_ns))
-    _only_one(some_id, {str(event["correlation_id"]) for event in events}, "")
-    return events
-
-
-def _correlations(client: LokiClient, some_id: str, now_ns: int, on_progress: Callable[[int, int], None]) -> set[str]:
-    """The correlations that an ID may mean, looked for from the newest time to the oldest.
-
-    What is no beginning of a correlation ID means one correlation: once it is found, no more is looked for.
-    """
-    start_ns, end_ns = search_window(some_id, now_ns)
-    condition, is_unit = f'correlation_id=~"{some_id}.*"', False
-    if len(some_id) == _SPAN_ID_DIGITS:
-        condition = " or ".join([*(f'{name}="{some_id}"' for name in _UNIT_IDS), condition])
-        # The time range tells: digits that are no recent time begin no correlation of it.
-        is_unit = int(some_id[:12], 16) * 1_000_000 > end_ns or int(some_id[:12], 16) * 1_000_000 < start_ns
-    total = -(-(end_ns - start_ns) // _PART)
-    found: set[str] = set()
-    for done in range(total):
-        part_end_ns = end_ns - done * _PART
-        events = _events(client, condition, max(start_ns, part_end_ns - _PART), part_end_ns)
-        found |= {str(event["correlation_id"]) for event in events}
-        on_progress(done + 1, total)
-        if found and is_unit:
-            break
-    return found
+    return look_up(client, some_id, now_ns=now_ns, at_ns=at_ns, on_progress=on_progress).events
 
 
 def events_in_files(files: Sequence[Path], some_id: str) -> list[dict[str, Any]]:
@@ -116,7 +62,7 @@ def events_in_files(files: Sequence[Path], some_id: str) -> list[dict[str, Any]]
         LogpipeError: as for `events_of`.
         OSError: a file cannot be read.
     """
-    some_id = _checked(some_id)
+    some_id = checked(some_id)
     with ExitStack() as stack:
         # Read twice: which correlation it is may be known only at the end.
         readable = [_stdin_copy(stack) if file == STDIN else file for file in files]
@@ -124,26 +70,10 @@ def events_in_files(files: Sequence[Path], some_id: str) -> list[dict[str, Any]]
             str(event["correlation_id"])
             for event in events_of_files(readable)
             if str(event["correlation_id"]).startswith(some_id)
-            or (len(some_id) == _SPAN_ID_DIGITS and some_id in {event.get(name) for name in _UNIT_IDS})
+            or (len(some_id) == SPAN_ID_DIGITS and some_id in {event.get(name) for name in UNIT_IDS})
         }
-        correlation = _only_one(some_id, correlations, " in these files")
+        correlation = only_one(some_id, correlations, " in these files")
         return [event for event in events_of_files(readable) if event["correlation_id"] == correlation]
-
-
-def _checked(some_id: str) -> str:
-    digits = some_id.lower().replace("-", "")
-    if _ID.fullmatch(digits) is None:
-        raise LogpipeError(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
-    return digits
-
-
-def _only_one(some_id: str, correlations: set[str], where: str) -> str:
-    if not correlations:
-        raise LogpipeError(f"no event with {some_id} found{where}")
-    if len(correlations) > 1:
-        shown = ", ".join(sorted(correlations)[:5])
-        raise LogpipeError(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
-    return correlations.pop()
 
 
 def events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
@@ -165,15 +95,9 @@ def _stdin_copy(stack: ExitStack) -> Path:
     return path
 
 
-def _events(client: LokiClient, condition: str, start_ns: int, end_ns: int) -> list[dict[str, Any]]:
-    answer = client.query_range(f"{_ALL_STREAMS} | {condition}", start_ns, end_ns)
-    assert isinstance(answer, Streams)
-    return [orjson.loads(entry.line) for entry in answer.entries]
-
-
 def stored_events(client: LokiClient, start_ns: int, end_ns: int) -> list[dict[str, Any]]:
     """Every stored event of a time range, ns."""
-    answer = client.query_range(_ALL_STREAMS, start_ns, end_ns)
+    answer = client.query_range(ALL_STREAMS, start_ns, end_ns)
     assert isinstance(answer, Streams)
     return [orjson.loads(entry.line) for entry in answer.entries]
 
@@ -212,7 +136,7 @@ def measure_completeness(client: LokiClient, directory: Path, start_ns: int, end
         if event["event"] == "logging.file_deleted" and event["lost_first_seq"] is not None:
             deleted[event["file_instance_id"]].update(range(event["lost_first_seq"], event["lost_last_seq"] + 1))
     counted = client.query(
-        f'sum by (instance_id) (count_over_time({_ALL_STREAMS} | json instance_id="instance_id" [{seconds}s]))', end_ns
+        f'sum by (instance_id) (count_over_time({ALL_STREAMS} | json instance_id="instance_id" [{seconds}s]))', end_ns
     )
     assert isinstance(counted, Vector)
     counts = {sample.labels["instance_id"]: int(sample.value) for sample in counted.samples}

@@ -74,8 +74,9 @@ def test_dashboards_are_for_projects_that_have_their_directory(project: Path) ->
     assert done.returncode == 0
     assert "grafana/dashboards/requests.json: written" in done.stdout
     overview = (project / "grafana/dashboards/overview.json").read_text()
-    # Without alert rules there are no limits, and no runbooks to lead to.
-    assert "Runbook: " not in overview
+    # Without alert rules there are no limits, and no runbooks to lead to but how the dashboard is read.
+    assert "Runbook: How to read Overview" in overview
+    assert overview.count("Runbook: ") == overview.count("Runbook: How to read Overview")
     assert '"value": 1000' not in overview
     (project / "grafana/dashboards/overview.json").write_text(overview.replace("Overview", "Overlook", 1))
     done = logpipe("generate", "--check", cwd=project)

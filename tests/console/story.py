@@ -65,6 +65,22 @@ class Story:
 
     def _failed_sync(self) -> list[dict[str, Any]]:
         ids = {"correlation_id": self.failed_sync, "sync_id": self.failed_sync_id}
+        # The attempt ends a second before its run does.
+        run = self._line(
+            "sync.run_finished",
+            **ids,
+            span_id=self.failed_sync_id,
+            parent_span_id=None,
+            level="error",
+            resource="events",
+            kind="full",
+            outcome="failed",
+            is_success=0,
+            duration_ms=1500.0,
+            query_count=0,
+            query_time_ms=0.0,
+            error_type="calendar_sync.google.errors.BackendError",
+        )
         call = self._line(
             "google_api.call_finished",
             **ids,
@@ -77,19 +93,8 @@ class Story:
             reason="backendError",
             is_error=1,
             duration_ms=200.0,
-        )
-        run = self._line(
-            "sync.run_finished",
-            **ids,
-            span_id=self.failed_sync_id,
-            parent_span_id=None,
-            level="error",
-            resource="events",
-            kind="full",
-            outcome="failed",
-            is_success=0,
-            duration_ms=1500.0,
-            error_type="calendar_sync.google.errors.BackendError",
+            retry_delay_ms=0.0,
+            quota_delay_ms=0.0,
         )
         return [run, call]
 

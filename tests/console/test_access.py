@@ -17,8 +17,9 @@ from logging_pkg.console.urls import urlpatterns
 from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.testing import capture_events
 
+_ARGUMENTS = {"trace_of": ["0192f0c1"], "runbook": ["SlowRoute"]}
 ADDRESSES = [
-    reverse(f"logging_pkg_console:{pattern.name}", args=["0192f0c1"] if pattern.name == "trace_of" else [])
+    reverse(f"logging_pkg_console:{pattern.name}", args=_ARGUMENTS.get(str(pattern.name), []))
     for pattern in urlpatterns
 ]
 METRICS = [address for address in ADDRESSES if "metrics" in address]
@@ -28,7 +29,7 @@ PAGES = [address for address in ADDRESSES if address not in METRICS]
 def test_every_address_is_one_of_both() -> None:
     """The tests below look at all of them."""
     assert len(METRICS) == 2
-    assert len(PAGES) == 11
+    assert len(PAGES) == 12
 
 
 @pytest.mark.parametrize("address", PAGES)

@@ -6,8 +6,10 @@ of the browser's that is passed over.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from tests.console.story import Story
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and CHROMEDRIVER), reason="no chromium and chromedriver (Debian's packages of these names)"
 )
-PAGES = ["overview", "routes", "queries", "google", "syncs", "alerts", "pipeline", "search", "trace"]
+PAGES = ["overview", "routes", "queries", "google", "syncs", "alerts", "pipeline", "search", "trace", "trace of a sync"]
 _PASSWORD = "browser-password"
 
 
@@ -59,13 +61,18 @@ def ready(browser: Browser) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_is_drawn_without_a_complaint(site: tuple[Browser, str, Story], name: str) -> None:
     """Wide and as narrow as a phone, light and dark: nothing sticks out sideways, nothing is refused or fails."""
-    browser, url, _ = site
+    browser, url, story = site
+    path = f"trace/{story.failed_sync}" if name == "trace of a sync" else name
     for width in (1360, 390):
         browser.size(width, 844)
         for scheme in ("light", "dark"):
             browser.scheme(scheme)
-            browser.open(f"{url}/console/{name}/")
+            browser.open(f"{url}/console/{path}/")
             ready(browser)
+            if name == "trace of a sync":
+                assert browser.count(".waterfall rect") == 4
+            if directory := os.environ.get("LOGPIPE_TEST_PICTURES"):
+                browser.screenshot(Path(directory) / f"{name}-{width}-{scheme}.png")
             assert browser.run("return document.documentElement.scrollWidth") <= width
             expected = {"light": "rgb(243, 245, 249)", "dark": "rgb(14, 19, 28)"}[scheme]
             assert browser.run("return getComputedStyle(document.body).backgroundColor") == expected
@@ -110,7 +117,7 @@ def test_keys_lead_everywhere(site: tuple[Browser, str, Story]) -> None:
     letters = dict(
         re.findall(r"g (\w)\s*([A-Z]\w+)", browser.run("return document.getElementById('keys').textContent"))
     )
-    assert len(letters) == len(PAGES)
+    assert len(letters) == len(PAGES) - 1
     browser.keys("?")
     browser.until(lambda: "next, previous row" in browser.text("#keys:popover-open"), "the list of keys")
     browser.keys("\ue00c")  # Escape
@@ -193,3 +200,70 @@ def test_choosing_another_time_is_in_the_address(site: tuple[Browser, str, Story
     browser.until(lambda: browser.url.endswith("/console/routes/?range=6h"), "the address")
     browser.click('.menu a[data-key="q"]')
     browser.until(lambda: browser.url.endswith("/console/queries/?range=6h"), "kept")
+
+
+def test_who_goes_by_keys_stays_where_they_are(site: tuple[Browser, str, Story]) -> None:
+    """When the page looks again: what has the focus, the row, how far it is scrolled; and keys can be switched off."""
+    browser, url, _ = site
+    browser.size(390, 500)
+    browser.open(f"{url}/console/syncs/")
+    ready(browser)
+
+    def look_again() -> None:
+        browser.run("window.mark = document.getElementById('live'); htmx.trigger(window.mark, 'look')")
+        browser.until(lambda: browser.run("return document.getElementById('live') !== window.mark"), "it looked again")
+        ready(browser)
+
+    browser.run("document.querySelector('li.event a.id').focus(); scrollTo(0, 150)")
+    browser.keys("\ue004")  # Tab
+    focused = "const one = document.activeElement; return [one.tagName, one.textContent, one.getAttribute('aria-label'), scrollY]"
+    before = browser.run(focused)
+    assert before[0] in {"A", "BUTTON"}
+    look_again()
+    assert browser.run(focused) == before
+    browser.keys("k", "k", "j")
+    row = "const one = document.activeElement; return [one.querySelector('.label')?.textContent, one.ariaCurrent, scrollY]"
+    before = browser.run(row)
+    assert before[1] == "true"
+    look_again()
+    assert browser.run(row) == before
+    browser.keys("?")
+    browser.click("#keys-on")
+    browser.keys("\ue00c", "g", "r")
+    assert "/console/syncs/" in browser.url
+    browser.run("localStorage.clear()")
+    assert browser.complaints() == []
+
+
+def test_a_trouble_is_said_once(site: tuple[Browser, str, Story], addresses: Callable[..., None]) -> None:
+    """A screen reader hears of a server that is away when that is new, and not at each look."""
+    browser, url, _ = site
+    addresses(prometheus_url="")
+    browser.open(f"{url}/console/overview/")
+    browser.until(lambda: "Prometheus gives no answer." in browser.text("#live"), "the trouble")
+    browser.until(lambda: "Prometheus gives no answer." in browser.text("#announce"), "it is said")
+    browser.run(
+        "window.said = 0; new MutationObserver(() => { window.said += 1; })"
+        ".observe(document.getElementById('announce'), {childList: true, characterData: true, subtree: true})"
+    )
+    browser.run("window.mark = document.getElementById('live'); htmx.trigger(window.mark, 'look')")
+    browser.until(lambda: browser.run("return document.getElementById('live') !== window.mark"), "it looked again")
+    assert browser.run("return window.said") == 0
+    assert browser.count("#live [role=alert]") == 0
+
+
+def test_a_row_of_a_trace_is_shown_alone_by_a_key(site: tuple[Browser, str, Story]) -> None:
+    """With z its time, with Z all of it; and by a click on its bar."""
+    browser, url, story = site
+    browser.open(f"{url}/console/trace/{story.failed_sync}/")
+    ready(browser)
+    browser.keys("j", "j", "z")
+    browser.until(lambda: "?from=300.000&to=500.000" in browser.url, "the attempt's time")
+    ready(browser)
+    assert "unexplained" not in browser.text(".waterfall")
+    browser.keys("Z")
+    browser.until(lambda: "from=" not in browser.url, "all of it")
+    ready(browser)
+    browser.click(".waterfall li:nth-child(3) a.bars")
+    browser.until(lambda: "?from=300.000&to=500.000" in browser.url, "the attempt's time")
+    assert browser.complaints() == []

@@ -6,21 +6,26 @@ In: a story's lines in Loki. Out: assertions on pages as staff get them. Never: 
 from __future__ import annotations
 
 import html
+import json
 import re
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.metrics import declared_series
+from logging_pkg.console.numbers import as_shown
 from logging_pkg.console.pages import PAGES
 from logging_pkg.console.selection import Selection
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.lint.run import lint
-from tests.console.conftest import panel, settled, shown
+from logging_pkg.stack import Stack
+from tests.console.conftest import NOBODY, panel, settled, shown
 from tests.console.story import FINGERPRINT, Story
 from tests.pipeline.events import REGISTRY, push
 
@@ -92,17 +97,34 @@ def test_the_pipeline_page_counts_what_is_stored(staff: Client, story: Story) ->
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_number_shows_its_query(staff: Client, story: Story, name: str) -> None:
-    """Each panel has a button with its LogQL or PromQL, of tables each column."""
+def test_every_number_shows_its_query(
+    staff: Client, story: Story, addresses: Callable[..., None], loki_server: Stack, name: str
+) -> None:
+    """Each panel, of tables each column, has a button that opens its very queries, each with a link to Explore; what is
+    read from recorded series shows the LogQL that they were recorded with as well.
+    """
+    addresses(loki_url=loki_server.loki_url, prometheus_url=NOBODY, explore_url="https://grafana.example")
     text = page(staff, name, story)
-    for title, body in re.findall(
-        r'<article class="panel (?:[^"]*)" aria-label="([^"]*)">(.*?)</article>', text, re.DOTALL
-    ):
-        buttons = re.findall(r'popovertarget="(unlike-\d+)" aria-label="The', body)
-        is_empty_table = "<table>" not in body and not buttons
-        assert buttons or is_empty_table, title
-        assert all(f'<div popover id="{target}"' in text for target in buttons)
-    assert story.service in text
+    desk = Desk(Selection(service=story.service))
+    panels = [found for section in PAGES[name].build(desk) for found in section.panels]
+    declared = declared_series()
+    articles = re.findall(r'<article class="panel (?:[^"]*)" aria-label="([^"]*)">(.*?)</article>', text, re.DOTALL)
+    assert [html.unescape(title) for title, _ in articles] == [built.title for built in panels]
+    for (title, body), built in zip(articles, panels, strict=True):
+        questions = built.questions
+        if "<table>" not in body and built.kind == "table":
+            assert "nothing" in body or 'class="state' in body, title
+            continue
+        shown_queries = {html.unescape(found) for found in re.findall(r"<code>(.*?)</code>", body, re.DOTALL)}
+        for question in questions:
+            assert question.query in shown_queries, (title, question.query)
+            if question.language == "PromQL":
+                names = re.findall(r"[a-z_0-9]+:[a-z_0-9]+:[a-z_0-9]+", question.query)
+                assert names, question.query
+                assert {declared[found].logql for found in names} <= shown_queries, title
+        links = [html.unescape(link) for link in re.findall(r'href="(https://grafana[^"]+)"', body)]
+        exprs = {json.loads(parse_qs(urlsplit(link).query)["panes"][0])["a"]["queries"][0]["expr"] for link in links}
+        assert {question.query for question in questions if question.language != "HTTP"} <= exprs, title
 
 
 def test_a_query_opens_in_explore_where_there_is_a_grafana(
@@ -140,8 +162,6 @@ def test_every_query_of_every_page_is_clean(addresses: Callable[..., None], tmp_
 
 def test_every_recorded_series_of_every_page_is_declared(addresses: Callable[..., None]) -> None:
     """PromQL names only series that the schemas' metrics ask the ruler to record."""
-    from logging_pkg.console.metrics import declared_series
-
     desk = Desk(Selection())
     for built in PAGES.values():
         built.build(desk)
@@ -173,3 +193,12 @@ def test_htmx_gets_the_middle_only(staff: Client, story: Story) -> None:
     whole = staff.get(url, {"service": story.service}).content.decode()
     assert whole.count('id="live"') == 1
     assert "<html" in whole
+
+
+def test_what_is_bad_is_decided_by_what_is_shown(addresses: Callable[..., None]) -> None:
+    """5.0003 queries are shown as 5.0, which is no more than 5; 5.06 are 5.1."""
+    assert [as_shown(value) > 5 for value in (5.0003, 5.04, 5.06)] == [False, False, True]
+    assert [as_shown(value, "ms") > 500 for value in (500.4, 500.6, 1204.0)] == [False, True, True]
+    assert [as_shown(value, "ratio") > 0.01 for value in (0.0104, 0.0106)] == [False, True]
+    assert [as_shown(value, "ratio") < 0.99 for value in (0.98996, 0.9894)] == [False, True]
+    assert [as_shown(value, "s") > 60 for value in (60.2, 61.0)] == [False, True]

@@ -6,14 +6,11 @@ Out: seconds from emission to delivery. Never: a shortened interval. A quarter o
 
 from __future__ import annotations
 
-import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,19 +19,14 @@ from typing import Any
 import pytest
 import yaml
 
-from logging_pkg.conf import Settings
-from logging_pkg.schemas import load_registry
 from logging_pkg.schemas.conventions import parse_timestamp
-from logging_pkg.schemas.examples import example_lines
 from logging_pkg.stack import DeadMansSwitch, Stack, WebhookReceiver
-from logging_pkg.writer import Writer
+from tests.e2e.live import CALL, Service, running
 from tests.writer.support import events_so_far
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "loki" / "rules"
-REGISTRY = load_registry()
 PROMISED_S = 300
-ENV = "delivery"
 CRITICAL = {
     rule["alert"]
     for path in sorted(RULES.glob("*.yaml"))
@@ -44,40 +36,6 @@ CRITICAL = {
 }
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
-
-
-class Service:
-    """A program that writes events and lives: its heartbeat comes every 5 s until it is stopped."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        self.name = name
-        self.writer = Writer(Settings(service_name=name, env=ENV, directory=directory), REGISTRY)
-        self.heartbeat: dict[str, Any] = {"uptime_s": 100.0, "failed_count": 0}
-        self.last_beat_ns = 0
-        self._is_down = threading.Event()
-
-    def emit(self, event: str, count: int = 1, **fields: Any) -> int:
-        """Write an event so many times; returns when, in ns."""
-        own = REGISTRY.events[event].properties
-        plain = {name: value for name, value in next(iter(example_lines(REGISTRY, event, 1))).items() if name in own}
-        at_ns = time.time_ns()
-        for _ in range(count):
-            self.writer.emit(event, {**plain, **fields})
-        return at_ns
-
-    def live(self) -> None:
-        self._is_down.clear()
-        threading.Thread(target=self._beat, daemon=True).start()
-
-    def go_down(self) -> int:
-        """Beat no more; returns when it last did."""
-        self._is_down.set()
-        return self.last_beat_ns
-
-    def _beat(self) -> None:
-        while not self._is_down.is_set():
-            self.last_beat_ns = self.emit("process.sampled", **self.heartbeat)
-            self._is_down.wait(5)
 
 
 class HealthPage:
@@ -129,23 +87,6 @@ class World:
         return max(parse_timestamp(event["timestamp"]) for event in checks if event["is_up"])
 
 
-@contextmanager
-def running(*arguments: str, logs: Path, output: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A `logpipe` command for the block."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("LOGPIPE_")}
-    environ |= {"LOGPIPE_DIRECTORY": str(logs), "LOGPIPE_ENV": ENV}
-    with output.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "logging_pkg.cli", *arguments], env=environ, stdout=stream, stderr=stream
-        )
-    try:
-        yield process
-        assert process.poll() is None, output.read_text()
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
 @pytest.fixture(scope="module")
 def world(stack_binaries: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("delivery")
@@ -171,15 +112,6 @@ def world(stack_binaries: object, tmp_path_factory: pytest.TempPathFactory) -> I
         for service in found.services.values():
             service.go_down()
             service.writer.close()
-
-
-QUOTAS = {
-    "quota_minute_limit": 10_000,
-    "quota_user_minute_limit": 10_000,
-    "quota_day_limit": 100_000,
-    "quota_day_left_s": 1.0,
-}
-CALL: dict[str, Any] = {**QUOTAS, "is_error": 0, "is_rate_limited": 0, "account_hash": None, "quota_day": "2026-01-01"}
 
 
 def fail_health_checks(world: World) -> int:
@@ -228,6 +160,10 @@ TROUBLE: dict[str, Callable[[World], int]] = {
 }
 
 
+#: Trouble that was over with its line: a minute later the quota of a minute is free again, whatever else is still broken.
+OVER_AT_ONCE = {"GoogleQuotaMinute95"}
+
+
 def recover(world: World) -> None:
     """Everything is well again; what a window remembers is outweighed, or leaves it in a few minutes."""
     world.page.status = 200
@@ -258,7 +194,7 @@ def test_every_critical_alert_is_delivered_in_time_and_its_end_too(
         assert time.monotonic() < deadline + 60, "the pipeline gives no sign of life"
         time.sleep(1)
     emitted_ns = {name: bring_about(world) for name, bring_about in TROUBLE.items()}
-    seconds = {}
+    seconds: dict[str, float] = {}
     for name, at_ns in emitted_ns.items():
         found = world.receiver.wait_for(is_about(name, "firing"), PROMISED_S)
         assert found is not None, f"{name} was not delivered within {PROMISED_S} s; {list(seconds)} were"
@@ -266,15 +202,17 @@ def test_every_critical_alert_is_delivered_in_time_and_its_end_too(
     recovered_ns = time.time_ns()
     recover(world)
     ends = {}
-    for name in emitted_ns:
+    for name, at_ns in emitted_ns.items():
         found = world.receiver.wait_for(is_about(name, "resolved"), 600)
         assert found is not None, f"{name} does not end"
-        ends[name] = (found[0].received_ns - recovered_ns) / 1e9
+        over_ns = at_ns if name in OVER_AT_ONCE else recovered_ns
+        ends[name] = (found[0].received_ns - over_ns) / 1e9
     with capsys.disabled():
         print("\nalert                 delivered after  over after")
         for name, took_s in seconds.items():
             print(f"{name:22} {took_s:11.1f} s {ends[name]:9.1f} s")
     assert max(seconds.values()) < PROMISED_S
+    assert min(ends.values()) > 0
     # Nothing else that pages: no alert is brought about by another's trouble.
     firing = {alert["labels"]["alertname"] for delivery in world.receiver.deliveries for alert in delivery.alerts}
     assert firing & CRITICAL == set(TROUBLE) & CRITICAL

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -25,15 +22,12 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter, Retry
 
-from logging_pkg.loki_client import LokiClient
-from logging_pkg.stack import AlertEnricher, Stack, WebhookReceiver, enricher
+from logging_pkg.stack import AlertEnricher, enricher
 from logging_pkg.stack.enricher import MAX_IDS
 from logging_pkg.stack.ports import free_ports
 from tests.pipeline.alert_links import linked
-from tests.pipeline.events import line, push
 
-from .conftest import eventually
-from .receivers import ChatServer, MailServer, chat_server, mail_server
+from .delivering import Delivery, delivering
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "mail-password"
@@ -48,53 +42,6 @@ CAUSES = (
     "WorkersSaturated",
 )
 QUERY = '{event="http.request_finished", service_name="shop"} | json is_error="is_error" | is_error = 1'
-
-
-@dataclass
-class Delivery:
-    """Everything that is between a ruler and its receivers."""
-
-    stack: Stack
-    webhook: WebhookReceiver
-    chat: ChatServer
-    mail: MailServer
-    ids: list[str]
-
-    def post(self, *alerts: dict[str, Any], directly: bool = False) -> None:
-        """As the ruler: to the enricher and to Alertmanager, or to the latter alone."""
-        ways = [self.stack.alertmanager_url] if directly else self.stack_urls
-        for url in ways:
-            assert requests.post(f"{url}/api/v2/alerts", json=alerts, timeout=30).status_code == 200
-
-    @property
-    def stack_urls(self) -> list[str]:
-        text = (self.stack.run_directory / "config" / "loki.yaml").read_text()
-        (urls,) = re.findall(r"alertmanager_url: (\S+)", text)
-        return sorted(urls.split(","), key=lambda url: url != self.stack.alertmanager_url)
-
-    def received(self, name: str, status: str = "firing") -> dict[str, Any]:
-        found = self.webhook.wait_for(
-            lambda alert: (alert["labels"]["alertname"], alert["status"]) == (name, status), 60
-        )
-        assert found is not None, f"{name} was not delivered"
-        return found[1]
-
-    def attachment(self, title: str) -> dict[str, Any]:
-        """The chat message of this title."""
-        return eventually(
-            lambda: next(
-                (a for message in self.chat.messages for a in message["attachments"] if a["title"] == title), None
-            ),
-            60,
-        )
-
-    def mail_about(self, subject: str) -> tuple[list[str], EmailMessage]:
-        return eventually(
-            lambda: next((found for found in self.mail.mails if found[1]["Subject"] == subject), None), 60
-        )
-
-    def names(self) -> set[str]:
-        return {alert["labels"]["alertname"] for delivery in self.webhook.deliveries for alert in delivery.alerts}
 
 
 #: As alerts have it: a panel, and what is chosen on its dashboard.
@@ -125,56 +72,10 @@ def alert(name: str, severity: str = "critical", *, is_over: bool = False, **lab
     }
 
 
-def switched_on(text: str, mail_port: int) -> str:
-    """The committed alertmanager.yml with chat and mail, done as its head says: fill in the receiver, take "#on " away."""
-    assert text.count("#on - ") == 3
-    text = text.replace("#on - ", "- ").replace("smtp.example.com:587", f"127.0.0.1:{mail_port}")
-    # The one thing a mail server on loopback does without: TLS.
-    return text.replace("        auth_username:", "        require_tls: false\n        auth_username:")
-
-
 @pytest.fixture(scope="module")
 def delivery(tmp_path_factory: pytest.TempPathFactory, stack_binaries: object) -> Iterator[Delivery]:
-    directory = tmp_path_factory.mktemp("delivery")
-    config = directory / "loki"
-    shutil.copytree(ROOT / "loki", config)
-    secrets = directory / ".logpipe" / "secrets"
-    secrets.mkdir(parents=True)
-    with (
-        WebhookReceiver() as webhook,
-        chat_server() as chat,
-        mail_server(PASSWORD) as mail,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        (secrets / "slack_api_url").write_text(chat.url + "\n")
-        (secrets / "smtp_password").write_text(PASSWORD)
-        path = config / "alertmanager.yml"
-        path.write_text(switched_on(path.read_text(), mail.port))
-        patch.chdir(directory)
-        servers = ("loki", "alertmanager")
-        with Stack(servers, run_directory=directory / "run", config_directory=config, webhook_url=webhook.url) as stack:
-            yield Delivery(stack, webhook, chat, mail, stored(stack.loki_url))
-
-
-def stored(loki_url: str) -> list[str]:
-    """Five failed requests and a good one; the IDs of the failed, newest first."""
-    now_ns = time.time_ns() // 1000 * 1000
-    ids = [f"{number:032x}" for number in range(6)]
-    with LokiClient(loki_url) as client:
-        push(
-            client,
-            [
-                line(
-                    "http.request_finished",
-                    "shop",
-                    now_ns - number * 10**9,
-                    is_error=int(number > 0),
-                    correlation_id=one,
-                )
-                for number, one in enumerate(ids)
-            ],
-        )
-    return ids[1:]
+    with delivering(ROOT / "loki", tmp_path_factory.mktemp("delivery"), PASSWORD) as found:
+        yield found
 
 
 def test_one_alert_reaches_webhook_chat_and_mail_with_all_that_leads_on(delivery: Delivery) -> None:

@@ -5,36 +5,48 @@ In: a Desk. Out: Sections. Never: a silence; that is Alertmanager's page.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from typing import ClassVar
 
+from django.urls import reverse
+
+from logging_pkg import conf
+from logging_pkg.analysis.alerts import KnownAlert, known_alerts
+from logging_pkg.console.alert_links import grafana_link, search_link, web_address
 from logging_pkg.console.desk import Desk
+from logging_pkg.console.errors import trace_url
 from logging_pkg.console.explore import Language
 from logging_pkg.console.numbers import ago, duration
 from logging_pkg.console.panels import Panel, Section, Tile
+from logging_pkg.console.search import is_id
 from logging_pkg.loki_client import Alert, Rule
 
-_SEVERITIES = ("critical", "warning", "info")
 _STATES = ("firing", "pending", "inactive")
 
 
 @dataclass(frozen=True, slots=True)
 class ShownAlert:
-    """An alert as it is shown; links only where they are addresses."""
+    """An alert as it is shown.
 
-    name: str
-    state: str
-    severity: str
+    Attributes:
+        alert: what is known of it.
+        search: the console's own search for its lines.
+        logs, dashboard: pages of Grafana; empty without one.
+        runbook: where its text is.
+        traces: correlation IDs of lines behind it, and where their waterfalls are.
+    """
+
+    alert: KnownAlert
     since: str
-    summary: str
-    description: str
-    labels: tuple[tuple[str, str], ...]
-    runbook: str
-    runbook_link: str
-    logs_link: str
+    value: str
     delivered: str
+    search: str
+    logs: str
+    dashboard: str
+    runbook: str
+    traces: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +70,15 @@ class AlertsPanel(Panel):
     def alerts(self) -> list[ShownAlert]:
         """Firing before pending, critical before warning, old before new."""
         *asked, deliveries = self.questions
-        delivered = deliveries.answer
-        held = {_identity(item["labels"]): _delivery(item) for item in delivered.value or () if "labels" in item}
-        without = "not there" if delivered.state == "ready" else "unknown"
-        found: list[Alert] = [alert for question in asked for alert in question.answer.value or ()]
-        shown = [_shown(alert, held.get(_identity(alert.labels), without)) for alert in found]
-        return sorted(shown, key=lambda alert: (_STATES.index(alert.state), _rank(alert.severity), alert.name))
+        evaluated = [(question.server, question.answer.value or ()) for question in asked]
+        told = deliveries.answer
+        held = [item for item in told.value or () if isinstance(item, dict)] if told.state == "ready" else None
+        return [_shown(alert) for alert in known_alerts(evaluated, held)]
+
+    @property
+    def has_grafana(self) -> bool:
+        """Whether there is a Grafana to lead to."""
+        return bool(conf.settings().explore_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,41 +148,21 @@ def alerts(desk: Desk) -> Sequence[Section]:
     )
 
 
-def _shown(alert: Alert, delivered: str) -> ShownAlert:
-    runbook, logs = (alert.annotations.get(name, "") for name in ("runbook_url", "logs_url"))
-    kept = tuple(sorted(item for item in alert.labels.items() if item[0] not in {"alertname", "severity"}))
+def _shown(alert: KnownAlert) -> ShownAlert:
+    since = "" if alert.since is None else ago(datetime.fromtimestamp(alert.since, UTC).isoformat())
+    traces = tuple((some_id, trace_url(some_id)) for some_id in alert.correlation_ids if is_id(some_id))
     return ShownAlert(
-        alert.labels.get("alertname", "?"),
-        alert.state if alert.state in _STATES else "pending",
-        alert.labels.get("severity", ""),
-        ago(alert.active_at),
-        alert.annotations.get("summary", ""),
-        alert.annotations.get("description", ""),
-        kept,
-        runbook,
-        _web_address(runbook),
-        _web_address(logs),
-        delivered,
+        alert,
+        since,
+        "" if alert.value is None else f"{alert.value:,.4g}",
+        alert.delivery or "unknown",
+        search_link(alert.logs),
+        grafana_link(alert.logs),
+        grafana_link(alert.dashboard),
+        web_address(alert.runbook)
+        or (reverse("logging_pkg_console:runbook", args=[alert.name]) if alert.runbook else ""),
+        traces,
     )
-
-
-def _web_address(text: str) -> str:
-    """An annotation as a link; nothing where it is a path, or an address a browser would run."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return ""
-    return text if parts.scheme in {"http", "https"} and parts.netloc else ""
-
-
-def _delivery(item: Mapping[str, Any]) -> str:
-    receivers = ", ".join(str(receiver.get("name", "")) for receiver in item.get("receivers") or ())
-    state = (item.get("status") or {}).get("state", "")
-    return f"{state} → {receivers}" if receivers else str(state)
-
-
-def _identity(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(labels.items()))
 
 
 def firing(*found: list[Alert]) -> float:
@@ -187,10 +182,6 @@ def failing(*found: list[Rule]) -> float:
 
 def _alert_rules(*found: list[Rule]) -> float:
     return float(sum(rule.kind == "alerting" for rules in found for rule in rules))
-
-
-def _rank(severity: str) -> int:
-    return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
 
 
 def _state_rank(state: str) -> int:

@@ -6,6 +6,7 @@ In: a template's context. Out: the correlation ID, a link for staff. Never: a qu
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +17,15 @@ from django.utils.safestring import SafeString
 
 from logging_pkg.console.desk import Question
 from logging_pkg.console.errors import correlation_id_of, error_context, trace_url
-from logging_pkg.console.explore import Language, explore_url
+from logging_pkg.console.explore import Language, ShownQuery, explore_url
+from logging_pkg.console.metrics import declared_series
 from logging_pkg.loki_client import Rule
 
 register = template.Library()
 #: For IDs of elements that are unlike within any page.
 _numbers = itertools.count(1)
+#: The name of a recorded series in PromQL.
+_SERIES = re.compile(r"[a-z_0-9]+:[a-z_0-9]+:[a-z_0-9]+")
 
 
 @register.simple_tag(takes_context=True)
@@ -54,10 +58,19 @@ def unlike() -> str:
 
 
 @register.inclusion_tag("logging_pkg/console/queries.html")
-def queries(questions: Sequence[Question], about: str) -> dict[str, Any]:
-    """A button that shows the queries behind a number."""
-    asked = list({question.query: question for question in questions}.values())
-    return {"questions": asked, "about": about, "id": unlike()}
+def queries(questions: Sequence[Question | ShownQuery], about: str) -> dict[str, Any]:
+    """A button that shows the queries behind a number; of a recorded series also the LogQL it was recorded with."""
+    asked = {question.query: question for question in questions}
+    recorded = {
+        name: ShownQuery(
+            "LogQL", f"Loki by its ruler, recorded as {name}", series.logql, explore_url("LogQL", series.logql, "1h")
+        )
+        for question in asked.values()
+        if question.language == "PromQL"
+        for name in _SERIES.findall(question.query)
+        if (series := declared_series().get(name)) is not None
+    }
+    return {"questions": [*asked.values(), *recorded.values()], "about": about, "id": unlike()}
 
 
 @register.inclusion_tag("logging_pkg/console/queries.html")
@@ -69,10 +82,5 @@ def query(question: Question, about: str) -> dict[str, Any]:
 @register.inclusion_tag("logging_pkg/console/queries.html")
 def rule_query(rule: Rule, language: Language) -> dict[str, Any]:
     """The same for a rule, which is asked by Loki's ruler or by Prometheus itself."""
-    asked = {
-        "language": language,
-        "server": "Loki by its ruler" if language == "LogQL" else "Prometheus by itself",
-        "query": rule.query,
-        "explore": explore_url(language, rule.query, "1h"),
-    }
-    return {"questions": [asked], "about": rule.name, "id": unlike()}
+    server = "Loki by its ruler" if language == "LogQL" else "Prometheus by itself"
+    return queries([ShownQuery(language, server, rule.query, explore_url(language, rule.query, "1h"))], rule.name)

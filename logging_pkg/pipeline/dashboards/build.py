@@ -17,8 +17,9 @@ import yaml
 
 from logging_pkg.exceptions import RuleError
 from logging_pkg.pipeline.dashboards.catalogue import CATALOGUE
+from logging_pkg.pipeline.dashboards.catalogue.guides import OTHER_METRICS
 from logging_pkg.pipeline.dashboards.catalogue.service_levels import service_levels
-from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID
+from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID, guide_title
 from logging_pkg.pipeline.dashboards.grafana import dashboard_json
 from logging_pkg.pipeline.dashboards.model import Dashboard, MetricPanel, Panel, Row
 from logging_pkg.pipeline.dashboards.panel_link import panel_number
@@ -28,6 +29,7 @@ from logging_pkg.pipeline.generate import recording_rules, rules_of
 from logging_pkg.schemas import Registry
 
 DASHBOARDS_DIRECTORY: Final = "grafana/dashboards"
+_NO_LIMIT: Final = "the dashboards know no alert about this metric."
 #: Recorded series in PromQL: level:metric:operation.
 SERIES: Final = re.compile(r"(?<![\w:/])[a-z][a-z0-9_]*:[a-z][a-z0-9_]*:[a-z][a-z0-9_]*(?![\w:])")
 
@@ -59,7 +61,8 @@ def dashboards(registry: Registry, rules: RuleBook, runbooks: Mapping[str, str])
     recorded = {*_recorded(registry), *rules.recorded}
     files: dict[str, str] = {}
     left_out: list[str] = []
-    for dashboard in (*CATALOGUE, service_levels(rules), *_others(registry), *_runbooks(runbooks)):
+    questions = (*CATALOGUE, service_levels(rules), *_others(registry))
+    for dashboard in (*questions, _runbooks(runbooks, questions)):
         rows = []
         for row in dashboard.rows:
             if row.needs and row.needs not in recorded:
@@ -118,7 +121,7 @@ def _others(registry: Registry) -> Iterator[Dashboard]:
     rows = []
     for name, event in sorted(registry.events.items()):
         others = [
-            MetricPanel(name, metric.name)
+            MetricPanel(name, metric.name, no_limit=_NO_LIMIT)
             for metric in event.metrics
             if (name, metric.name) not in named and not {rule.record for rule in rules_of(event, metric)} & read
         ]
@@ -130,13 +133,13 @@ def _others(registry: Registry) -> Iterator[Dashboard]:
             title="Other metrics",
             description="Metrics of the schemas (x-metrics) that no other dashboard shows, by event.",
             rows=tuple(rows),
+            guide=OTHER_METRICS,
         )
 
 
-def _runbooks(runbooks: Mapping[str, str]) -> Iterator[Dashboard]:
-    if not runbooks:
-        return
-    panels = tuple(
+def _runbooks(runbooks: Mapping[str, str], others: Iterable[Dashboard]) -> Dashboard:
+    """The runbook of each alert, and how to read each dashboard: where its panels lead."""
+    alerts = [
         Panel(
             title=name,
             description=f"What to do when {name} fires; docs/runbooks/{name}.md.",
@@ -144,12 +147,21 @@ def _runbooks(runbooks: Mapping[str, str]) -> Iterator[Dashboard]:
             content=_without_title(text),
         )
         for name, text in sorted(runbooks.items())
-    )
-    yield Dashboard(
+    ]
+    guides = [
+        Panel(
+            title=guide_title(dashboard.title),
+            description=f"Which panel of {dashboard.title} to look at first, what is usual, what to do.",
+            kind="text",
+            content=dashboard.guide,
+        )
+        for dashboard in others
+    ]
+    return Dashboard(
         uid=RUNBOOKS_UID,
         title="Runbooks",
-        description="What each alert means, whom it hurts, how to find the reason, what to do.",
-        rows=(Row("", panels),),
+        description="What each alert means, whom it hurts, what to do about it; how to read each dashboard.",
+        rows=(Row("", tuple(alerts)), Row("Dashboards", tuple(guides))),
         has_services=False,
         is_live=False,
     )

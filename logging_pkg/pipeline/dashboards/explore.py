@@ -35,9 +35,18 @@ def explore_url(logql: str, *, typed: frozenset[str] = frozenset()) -> str:
     return f"/explore?schemaVersion=1&orgId=1&panes={_ENCODED_VARIABLE.sub(_decoded, encoded)}"
 
 
-def runbook_url(alert: str) -> str:
-    """The page of an alert's runbook: its panel has the alert's name."""
-    return f"/d/{RUNBOOKS_UID}?viewPanel={panel_number(RUNBOOKS_UID, alert)}"
+def runbook_url(title: str) -> str:
+    """A page of the dashboard of runbooks: an alert's has the alert's name, a guide's is `guide_title`."""
+    return f"/d/{RUNBOOKS_UID}?viewPanel={panel_number(RUNBOOKS_UID, title)}"
+
+
+def guide_title(dashboard: str) -> str:
+    """The page that tells how to read a dashboard, for panels that no alert is about.
+
+    Args:
+        dashboard: its title.
+    """
+    return f"How to read {dashboard}"
 
 
 def _formatted(name: str, typed: frozenset[str]) -> str:

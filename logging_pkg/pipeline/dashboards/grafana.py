@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from logging_pkg.pipeline.dashboards.explore import explore_url, runbook_url
+from logging_pkg.pipeline.dashboards.explore import explore_url, guide_title, runbook_url
 from logging_pkg.pipeline.dashboards.layout import HEADING_HEIGHT, place
+from logging_pkg.pipeline.dashboards.limits import limits_as_rates
 from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, Dashboard, Panel, Query
 from logging_pkg.pipeline.dashboards.options import field_config, options
 from logging_pkg.pipeline.dashboards.panel_link import panel_number
@@ -34,7 +35,6 @@ def dashboard_json(
         rows: heading and panels of each row; an empty heading makes none.
         rules: where limits and runbooks come from.
     """
-    typed = frozenset(variable.name for variable in dashboard.variables if not variable.query)
     panels: list[dict[str, Any]] = []
     top = 0
     for number, (heading, of_row) in enumerate(rows, 1):
@@ -43,8 +43,7 @@ def dashboard_json(
             top += HEADING_HEIGHT
         places, top = place((panel.size for panel in of_row), top)
         for panel, where in zip(of_row, places, strict=True):
-            number_of_panel = panel_number(dashboard.uid, panel.title)
-            panels.append(_panel(panel, (dashboard.uid, number_of_panel), where, rules, typed))
+            panels.append(_panel(panel, where, dashboard, rules))
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -96,25 +95,28 @@ def _heading(title: str, number: int, top: int) -> dict[str, Any]:
     return {"id": number, "type": "row", "title": title, "collapsed": False, "gridPos": where, "panels": []}
 
 
-def _panel(
-    panel: Panel, address: tuple[str, int], where: dict[str, int], rules: RuleBook, typed: frozenset[str]
-) -> dict[str, Any]:
-    judging = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
+def _panel(panel: Panel, where: dict[str, int], dashboard: Dashboard, rules: RuleBook) -> dict[str, Any]:
+    typed = frozenset(variable.name for variable in dashboard.variables if not variable.query)
+    address = (dashboard.uid, panel_number(dashboard.uid, panel.title))
     # A project's own alerts are in no catalogue: that they link to the panel says that it is about them.
     linking = [name for name, alert in rules.alerts.items() if alert.panel == address]
-    named = dict.fromkeys((*panel.alerts, *panel.runbooks, *linking))
-    known = [rules.alerts[name] for name in named if name in rules.alerts]
+    judging = [rules.alerts[name] for name in panel.alerts if name in rules.alerts]
+    of_columns = [name for query in panel.queries for name in query.alerts]
+    named = dict.fromkeys((*panel.alerts, *panel.runbooks, *of_columns, *linking))
+    known = [name for name in named if name in rules.alerts]
     links = [_link("Logs", explore_url(panel.logs, typed=typed))] if panel.logs else []
-    links += [_link(f"Runbook: {alert.name}", runbook_url(alert.name)) for alert in known]
+    if panel.kind != "text":
+        # Where no alert is about it, the page that tells how to read its dashboard.
+        links += [_link(f"Runbook: {name}", runbook_url(name)) for name in known or [guide_title(dashboard.title)]]
     made = {
         "id": address[1],
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.description,
+        "description": "\n\n".join([panel.told, *limits_as_rates(judging, panel.unit)]),
         "gridPos": where,
         "links": links,
         "options": options(panel),
-        "fieldConfig": field_config(panel, judging),
+        "fieldConfig": field_config(panel, rules.alerts),
     }
     if panel.kind == "text":
         return made

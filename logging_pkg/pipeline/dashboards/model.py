@@ -1,7 +1,7 @@
 """What a dashboard says, before it is Grafana's JSON.
 
-In: nothing. Out: frozen values that the catalogue is written in. Never: JSON, a place on the screen, a threshold (alert
-rules have those).
+In: nothing. Out: frozen values that the catalogue is written in. Never: JSON, a place on the screen, a limit that an
+alert rule has.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ Source: TypeAlias = Literal["prometheus", "loki"]
 
 #: What the variables that every dashboard has choose, for the braces of PromQL and LogQL alike.
 CHOSEN: Final = 'service_name=~"$service_name", env=~"$env"'
+#: How the sentence of a description begins that tells why there is no limit.
+NO_LIMIT: Final = "No limit:"
 #: Columns of Grafana's grid.
 GRID_WIDTH: Final = 24
 #: Grid rows of a panel of each kind; a row is 30 pixels high, with 8 between two.
@@ -30,12 +32,16 @@ class Query:
         legend: Grafana's template, `{{route}}`; of a table, the column's name.
         unit: of a table's column, where it is not the panel's.
         step: of a LogQL query over time, where Grafana's choice would not do, such as `1d`.
+        alerts: of a table's column, names of the alert rules whose limits colour its numbers.
+        bad_below: of a table's column, a value below which is bad in itself.
     """
 
     expr: str
     legend: str = ""
     unit: str = ""
     step: str = ""
+    alerts: tuple[str, ...] = ()
+    bad_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ class Panel:
         logs: LogQL of the lines behind it, for Explore.
         alerts: names of the alert rules about it: their limits are its thresholds, their runbooks its links.
         runbooks: names of alert rules that judge something else than this panel shows: they are its links only.
-        bad_from: a value that is bad in itself, where no alert has a limit; such as one alert firing.
+        bad_from, bad_below: a value that is bad in itself, where no alert has a limit; such as one alert firing.
+        no_limit: why no limit is drawn, where neither an alert nor the number itself has one; the description tells it.
         empty: what stands there when there is no data.
         width: columns of the grid; 0 is the kind's usual one.
         is_stacked: whether the lines are parts of a whole.
@@ -70,6 +77,8 @@ class Panel:
     alerts: tuple[str, ...] = ()
     runbooks: tuple[str, ...] = ()
     bad_from: float | None = None
+    bad_below: float | None = None
+    no_limit: str = ""
     empty: str = "Nothing in this time range"
     width: int = 0
     is_stacked: bool = False
@@ -81,6 +90,11 @@ class Panel:
         """Width and height on the grid."""
         return self.width or WIDTHS[self.kind], HEIGHTS[self.kind]
 
+    @property
+    def told(self) -> str:
+        """The description, and why no limit is drawn."""
+        return f"{self.description}\n\n{NO_LIMIT} {self.no_limit}" if self.no_limit else self.description
+
 
 @dataclass(frozen=True, slots=True)
 class MetricPanel:
@@ -90,7 +104,8 @@ class MetricPanel:
         event: the event's name.
         metric: the metric's.
         only: of a histogram, the quantiles to show.
-        title, description, empty, kind, alerts, runbooks, width, is_stacked: as of a Panel; empty ones follow.
+        title, description, empty, kind, alerts, runbooks, bad_from, no_limit, width, is_stacked: as of a Panel; empty
+            ones follow.
     """
 
     event: str
@@ -102,6 +117,8 @@ class MetricPanel:
     empty: str = ""
     kind: Kind = "timeseries"
     runbooks: tuple[str, ...] = ()
+    bad_from: float | None = None
+    no_limit: str = ""
     width: int = 0
     is_stacked: bool = False
 
@@ -147,6 +164,7 @@ class Dashboard:
         title: as listed.
         description: which question it answers.
         rows: its panels.
+        guide: Markdown: which panel to look at first, what is usual, what to do; where panels without an alert lead.
         variables: beyond data sources, service_name and env.
         time_from: the time range it opens with.
         has_services: whether it has the variables service_name and env.
@@ -158,6 +176,7 @@ class Dashboard:
     description: str
     rows: tuple[Row, ...]
     variables: tuple[Variable, ...] = ()
+    guide: str = ""
     time_from: str = "now-6h"
     has_services: bool = True
     is_live: bool = True

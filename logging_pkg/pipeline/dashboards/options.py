@@ -1,18 +1,17 @@
 """How a panel of each kind is drawn.
 
-In: a Panel and the alerts about it. Out: Grafana's `options` and `fieldConfig`. Never: queries.
+In: a Panel and the alert rules. Out: Grafana's `options` and `fieldConfig`. Never: queries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from logging_pkg.pipeline.dashboards.model import Panel
+from logging_pkg.pipeline.dashboards.limits import threshold_steps
+from logging_pkg.pipeline.dashboards.model import Panel, Query
 from logging_pkg.pipeline.dashboards.rule_book import Alert
 
-_OK, _COLOURS = "green", {"critical": "red"}
-_WARNING: Final = "orange"
 #: Shares are never more than 1 nor less than 0; an axis that shows it is read at a glance.
 _RATIO: Final = "percentunit"
 _REDUCED: Final = {"calcs": ["lastNotNull"], "fields": "", "values": False}
@@ -77,11 +76,17 @@ def options(panel: Panel) -> dict[str, Any]:
             return {"mode": "markdown", "content": panel.content}
 
 
-def field_config(panel: Panel, alerts: Sequence[Alert]) -> dict[str, Any]:
-    """`fieldConfig`: unit, limits, what an empty panel says."""
-    steps = threshold_steps(alerts)
-    if panel.bad_from is not None:
-        steps.append({"color": "red", "value": panel.bad_from})
+def field_config(panel: Panel, alerts: Mapping[str, Alert]) -> dict[str, Any]:
+    """`fieldConfig`: unit, limits, what an empty panel says.
+
+    Args:
+        panel: which.
+        alerts: every alert rule, by name.
+    """
+    exprs = [query.expr for query in panel.queries]
+    steps = threshold_steps(
+        _named(panel.alerts, alerts), exprs, panel.unit, bad_from=panel.bad_from, bad_below=panel.bad_below
+    )
     defaults: dict[str, Any] = {
         "unit": panel.unit,
         "noValue": panel.empty,
@@ -89,7 +94,7 @@ def field_config(panel: Panel, alerts: Sequence[Alert]) -> dict[str, Any]:
         "thresholds": {"mode": "absolute", "steps": steps},
         "color": {"mode": "thresholds" if panel.kind in {"stat", "bargauge"} else "palette-classic"},
     }
-    if panel.kind in {"timeseries", "bargauge", "stat"}:
+    if panel.kind in {"timeseries", "bargauge", "stat"} and panel.bad_below != 0:
         defaults["min"] = 0
     if panel.unit == _RATIO and panel.kind == "bargauge":
         defaults["max"] = 1
@@ -98,25 +103,28 @@ def field_config(panel: Panel, alerts: Sequence[Alert]) -> dict[str, Any]:
     if panel.kind == "table":
         defaults["custom"] = {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "filterable": True}
     overrides = [
-        {"matcher": {"id": "byName", "options": query.legend}, "properties": [{"id": "unit", "value": query.unit}]}
+        {"matcher": {"id": "byName", "options": query.legend}, "properties": properties}
         for query in panel.queries
-        if panel.kind == "table" and query.unit
+        if panel.kind == "table" and (properties := list(_column(query, panel, alerts)))
     ]
     return {"defaults": defaults, "overrides": overrides}
 
 
-def threshold_steps(alerts: Sequence[Alert]) -> list[dict[str, Any]]:
-    """Colours from the limits of alert rules: `> 1000` of a warning is orange from 1,000 on."""
-    # Objectives share their limits: each is one step.
-    limits = {(alert.limit, _COLOURS.get(alert.severity, _WARNING)) for alert in alerts if alert.limit}
-    above = sorted((limit.value, colour) for limit, colour in limits if limit.op.startswith(">"))
-    below = sorted((limit.value, colour) for limit, colour in limits if limit.op.startswith("<"))
-    if not below:
-        return [{"color": _OK, "value": None}, *({"color": colour, "value": value} for value, colour in above)]
-    # Worst at the bottom: each limit is where its own colour ends and that of the next begins.
-    colours = [colour for _value, colour in below] + [_OK]
-    steps: list[dict[str, Any]] = [{"color": colours[0], "value": None}]
-    return steps + [{"color": colours[place + 1], "value": value} for place, (value, _colour) in enumerate(below)]
+def _column(query: Query, panel: Panel, alerts: Mapping[str, Alert]) -> Iterator[dict[str, Any]]:
+    """What a table's column has of its own: a unit, and limits by which its numbers are coloured."""
+    unit = query.unit or panel.unit
+    names = query.alerts or (panel.alerts if len(panel.queries) == 1 else ())
+    if query.unit:
+        yield {"id": "unit", "value": query.unit}
+    steps = threshold_steps(_named(names, alerts), [query.expr], unit, bad_below=query.bad_below)
+    if len(steps) > 1:
+        yield {"id": "thresholds", "value": {"mode": "absolute", "steps": steps}}
+        yield {"id": "color", "value": {"mode": "thresholds"}}
+        yield {"id": "custom.cellOptions", "value": {"type": "color-text"}}
+
+
+def _named(names: Iterable[str], alerts: Mapping[str, Alert]) -> list[Alert]:
+    return [alerts[name] for name in names if name in alerts]
 
 
 def _lines(panel: Panel, *, has_limit: bool) -> dict[str, Any]:

@@ -46,6 +46,8 @@ def resolve(panel: MetricPanel, registry: Registry, variables: Iterable[str]) ->
         logs=lines_of(event, metric, chosen),
         alerts=panel.alerts,
         runbooks=panel.runbooks,
+        bad_from=panel.bad_from,
+        no_limit=panel.no_limit,
         empty=panel.empty or f"No {event.name} in this time range",
         width=panel.width,
         is_stacked=panel.is_stacked,

@@ -25,6 +25,13 @@ _FILL: Final = "\0"
 _LIMIT: Final = re.compile(
     r"(?P<op>[<>]=?)\s*(?:bool\s+)?(?P<value>\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])(?!\s*[-+*/%^])"
 )
+#: A recorded series as it is, and a number that nothing is done with: `slo:burn_rate:avg_6h{slo="a"} > 6`.
+_SERIES_LIMIT: Final = re.compile(
+    r"(?<![\w:])(?P<series>[a-z]\w*:[a-z]\w*:[a-z]\w*)(?:\{[^{}]*\})?\s*" + _LIMIT.pattern
+)
+_COMMENT: Final = re.compile(r"#[^\n]*")
+_ARITHMETIC: Final = ("+", "-", "*", "/", "%", "^")
+_COUNTS: Final = ("count_over_time", "sum_over_time")
 _BEFORE: Final = re.compile(rf"\b(?:{'|'.join(_SET_OPERATIONS)})\b(?:\s*\b(?:on|ignoring)\b\s*{_FILL}+)?\s*")
 
 
@@ -52,6 +59,8 @@ class Alert:
     Attributes:
         name, severity: as in the file.
         limit: what it compares with; None when there is no such number.
+        on_series: recorded series that it compares, just as they are, with a number, and that number.
+        counted_over_s: the time over which what it compares was counted; None when it is no count.
         runbook: the runbook's path.
         panel: uid of the dashboard and id of the panel that it links to; None when it links to none.
     """
@@ -61,6 +70,8 @@ class Alert:
     limit: Limit | None
     runbook: str
     panel: tuple[str, int] | None = None
+    on_series: tuple[tuple[str, Limit], ...] = ()
+    counted_over_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,15 @@ def rule_book(texts: Iterable[str]) -> RuleBook:
             annotations = rule.get("annotations") or {}
             link = panel_link(str(annotations.get("dashboard_url", "")))
             panel = (link.uid, link.number) if link and link.number is not None else None
-            alerts[name] = Alert(name, severity, limit_of(expr), str(annotations.get("runbook_url", "")), panel)
+            alerts[name] = Alert(
+                name,
+                severity,
+                limit_of(expr),
+                str(annotations.get("runbook_url", "")),
+                panel,
+                _on_series(expr),
+                _counted_over_s(expr),
+            )
     return RuleBook(alerts, recorded)
 
 
@@ -96,6 +115,33 @@ def limit_of(expr: str) -> Limit | None:
     except LogQLError:
         compared = compared_in_promql(expr)
         return compared.limit if compared else None
+
+
+def _on_series(expr: str) -> tuple[tuple[str, Limit], ...]:
+    """`series{…} > 6`, wherever it stands; the first of each series."""
+    found: dict[str, Limit] = {}
+    text = _COMMENT.sub("", expr)
+    for match in _SERIES_LIMIT.finditer(text):
+        # Of `now - baseline > 50` the difference is compared.
+        if not text[: match.start()].rstrip().endswith(_ARITHMETIC):
+            found.setdefault(match["series"], Limit(match["op"], float(match["value"])))
+    return tuple(found.items())
+
+
+def _counted_over_s(expr: str) -> float | None:
+    """Seconds, of a rule in LogQL that compares a count, or a sum over time."""
+    try:
+        part = parse(expr)
+    except LogQLError:
+        return None
+    while not isinstance(part, ast.RangeAggregation):
+        if isinstance(part, ast.BinaryOperation) and part.op in (*_COMPARISONS, *_SET_OPERATIONS):
+            part = part.left
+        elif isinstance(part, ast.VectorAggregation) and part.op.text == "sum":
+            part = part.operand
+        else:
+            return None
+    return part.range.seconds if part.op.text in _COUNTS else None
 
 
 def _rules(text: str) -> list[dict[str, Any]]:

@@ -16,12 +16,13 @@ from logging_pkg.pipeline.dashboards.build import dashboards
 from logging_pkg.pipeline.dashboards.catalogue import CATALOGUE
 from logging_pkg.pipeline.dashboards.catalogue.service_levels import service_levels
 from logging_pkg.pipeline.dashboards.explore import RUNBOOKS_UID
-from logging_pkg.pipeline.dashboards.model import MetricPanel, Panel, Query
+from logging_pkg.pipeline.dashboards.limits import ABOVE_ZERO, COLOURS, threshold_steps
+from logging_pkg.pipeline.dashboards.model import NO_LIMIT, MetricPanel, Panel, Query
 from logging_pkg.pipeline.dashboards.panel_link import panel_number
 from logging_pkg.pipeline.dashboards.panels_of import BUILT_IN, variables_in
 from logging_pkg.pipeline.dashboards.project import project_dashboards
 from logging_pkg.pipeline.dashboards.resolve import resolve
-from logging_pkg.pipeline.dashboards.rule_book import rule_book
+from logging_pkg.pipeline.dashboards.rule_book import Alert, Limit, rule_book
 from logging_pkg.pipeline.generate import RECORDING_RULES, recording_rules
 from logging_pkg.pipeline.lint import lint
 from logging_pkg.pipeline.logql import parse
@@ -112,17 +113,108 @@ def test_every_link_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_panels_that_show_data_lead_to_the_lines_behind_it() -> None:
-    """Each has an Explore link, but those that count series and alerts: they are made by rules, not from lines."""
+    """Each has an Explore link."""
     without = {
         panel["title"]
         for document in DOCUMENTS.values()
         for panel in panels(document)
         if panel.get("targets") and not any(link["url"].startswith("/explore") for link in panel["links"])
     }
-    assert without == WITHOUT_LINES
+    assert without == set()
 
 
-WITHOUT_LINES = {"Alerts firing", "Alerts, pending and firing", "Recorded series that arrive"}
+@EVERY_DASHBOARD
+def test_every_panel_has_a_limit_or_says_why_it_has_none(document: dict[str, Any]) -> None:
+    """Never both. Log lines are no numbers."""
+    for panel in panels(document):
+        if panel["type"] in {"row", "text", "logs"}:
+            continue
+        has_limit = any(len(steps) > 1 for steps in _steps_of(panel))
+        assert has_limit != (f"\n\n{NO_LIMIT} " in panel["description"]), panel["title"]
+
+
+@EVERY_DASHBOARD
+def test_colours_get_worse_with_the_value(document: dict[str, Any]) -> None:
+    """Up or down, but in one direction: a worse value never has a better colour."""
+    for panel in panels(document):
+        for steps in _steps_of(panel) if panel["type"] != "row" else ():
+            values = [step["value"] for step in steps]
+            assert values[0] is None, panel["title"]
+            assert values[1:] == sorted(set(values[1:])), panel["title"]
+            colours = [COLOURS.index(step["color"]) for step in steps]
+            assert colours in (sorted(colours), sorted(colours, reverse=True)), panel["title"]
+
+
+def _steps_of(panel: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Of a panel, and of each of a table's columns that has its own."""
+    config = panel["fieldConfig"]
+    own = [entry for override in config["overrides"] for entry in override["properties"] if entry["id"] == "thresholds"]
+    return [config["defaults"]["thresholds"]["steps"], *(entry["value"]["steps"] for entry in own)]
+
+
+def test_every_panel_leads_to_a_runbook_or_to_how_its_dashboard_is_read() -> None:
+    """A panel that no alert is about has the page of its dashboard; each such page says something."""
+    for document in DOCUMENTS.values():
+        for panel in panels(document):
+            titles = [link["title"] for link in panel.get("links", []) if link["title"].startswith("Runbook: ")]
+            assert titles or panel["type"] in {"row", "text"}, panel["title"]
+    pages = {panel["title"]: panel for panel in panels(DOCUMENTS["runbooks"]) if panel["type"] == "text"}
+    for document in DOCUMENTS.values():
+        if document["uid"] != RUNBOOKS_UID:
+            assert len(pages[f"How to read {document['title']}"]["options"]["content"]) > 200
+
+
+SEVERAL = [
+    Alert("Warn", "warning", Limit(">=", 0.8), ""),
+    Alert("Page", "critical", Limit(">", 0.95), ""),
+    Alert("Late", "warning", Limit(">=", 1), ""),
+]
+A, B = "a:x:avg_5m", "b:x:avg_5m"
+
+
+@pytest.mark.parametrize(
+    ("alerts", "unit", "steps"),
+    [
+        (SEVERAL, "short", [(None, "green"), (0.8, "orange"), (0.95, "red")]),
+        ([Alert("Any", "warning", Limit(">", 0), "")], "short", [(None, "green"), (ABOVE_ZERO, "orange")]),
+        (
+            [Alert("Few", "warning", Limit("<", 9), ""), Alert("None", "critical", Limit("<=", 3), "")],
+            "short",
+            [(None, "red"), (3, "orange"), (9, "green")],
+        ),
+        (
+            [Alert("Count", "critical", Limit(">=", 3), "", counted_over_s=900)],
+            "cps",
+            [(None, "green"), (3 / 900, "red")],
+        ),
+        ([Alert("Count", "critical", Limit(">=", 3), "", counted_over_s=900)], "short", [(None, "green"), (3, "red")]),
+        (
+            [Alert("Two", "warning", Limit(">", 14), "", on_series=((A, Limit(">", 14)), (B, Limit(">", 6))))],
+            "none",
+            [(None, "green"), (6, "orange")],
+        ),
+    ],
+)
+def test_a_value_has_the_colour_of_the_worst_alert_on_it(
+    alerts: list[Alert], unit: str, steps: list[tuple[float | None, str]]
+) -> None:
+    """A milder limit beyond a worse one changes nothing; 0 is good; a count's limit on a rate; the limit of a series."""
+    found = threshold_steps(alerts, [B + "{}"], unit)
+    assert [(step["value"], step["color"]) for step in found] == steps
+
+
+def test_limits_of_series_are_those_a_rule_compares_as_they_are() -> None:
+    """Not what a difference, a factor or a function of them is compared with; counts have their time."""
+    assert RULES.alerts["GoogleApiSloTicket"].on_series == (
+        ("slo:burn_rate:avg_1d", Limit(">", 3)),
+        ("slo:burn_rate:avg_2h", Limit(">", 3)),
+        ("slo:burn_rate:avg_3d", Limit(">", 1)),
+        ("slo:burn_rate:avg_6h", Limit(">", 1)),
+    )
+    assert RULES.alerts["RouteQueriesRegressed"].on_series == ()
+    assert RULES.alerts["NPlusOneFound"].counted_over_s == 900
+    assert RULES.alerts["EventsRejected"].counted_over_s == 300
+    assert RULES.alerts["SlowRoute"].counted_over_s is None
 
 
 def test_each_alert_has_its_runbook_on_the_dashboard_of_runbooks() -> None:
@@ -205,6 +297,9 @@ def test_thresholds_are_those_of_the_alert_rules() -> None:
     assert steps["overview", "Syncs that succeed"] == [(None, "red"), (0.9, "green")]
     assert steps["slos", "Burn rate, an hour and 5 minutes"] == [(None, "green"), (14.4, "red")]
     assert steps["slos", "Burn rate, a day and 2 hours"] == [(None, "green"), (3.0, "orange")]
+    assert steps["slos", "Burn rate, 6 hours and 30 minutes"] == [(None, "green"), (6.0, "red")]
+    assert steps["google", "Day's quota used"] == [(None, "green"), (0.8, "orange"), (0.95, "red")]
+    assert steps["database", "N+1 found per second, by route"] == [(None, "green"), (3 / 900, "orange")]
     assert steps["requests", "Requests per second, by route"] == [(None, "green")]
 
 
@@ -220,7 +315,9 @@ def test_ids_in_log_lines_lead_to_their_timeline() -> None:
     fields = loki["jsonData"]["derivedFields"]
     assert {field["name"] for field in fields} == {"correlation_id", "request_id", "sync_id", "api_call_id"}
     for field in fields:
-        uid, variable = re.fullmatch(r"/d/(\w+)\?var-(\w+)=\$\$\{__value\.raw\}", field["url"]).groups()  # type: ignore[union-attr]
+        uid, variable = re.fullmatch(
+            r"/d/(\w+)\?var-(\w+)=\$\$\{__value\.raw\}&from=\$\$\{__from\}&to=\$\$\{__to\}", field["url"]
+        ).groups()  # type: ignore[union-attr]
         assert variable in {entry["name"] for entry in DOCUMENTS[uid]["templating"]["list"]}
         exprs = [target["expr"] for panel in panels(DOCUMENTS[uid]) for target in panel.get("targets", [])]
         assert all(f'{field["name"]}="${variable}"' in expr for expr in exprs)

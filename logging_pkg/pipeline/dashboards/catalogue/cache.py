@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.catalogue.requests import ROUTE_VARIABLE
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
@@ -17,6 +18,8 @@ _MISSES: Final = f"alias:cache_misses:sum_5m{{{CHOSEN}}}"
 _ROUTE: Final = f'{CHOSEN}, route=~"$route"'
 _ROUTE_HITS: Final = f"route:http_cache_hits:sum_5m{{{_ROUTE}}}"
 _ROUTE_MISSES: Final = f"route:http_cache_misses:sum_5m{{{_ROUTE}}}"
+_AMOUNT: Final = "it follows the number of requests; the hit rates above are judged."
+_WARMED: Final = "a warming run that fails costs speed and nothing else; the hit rates above are judged."
 _NOTHING: Final = "No cache was used"
 _NOT_WARMED: Final = "No warming run"
 
@@ -24,6 +27,7 @@ CACHE: Final = Dashboard(
     uid="cache",
     title="Cache",
     description="Does the cache help, for which routes, is it full, and did warming it pay.",
+    guide=guides.CACHE,
     variables=(ROUTE_VARIABLE,),
     rows=(
         Row(
@@ -42,6 +46,7 @@ CACHE: Final = Dashboard(
                     logs=f'{{event="{_USAGE}", {CHOSEN}}}',
                     runbooks=("CacheHitRatioDropped",),
                     empty=_NOTHING,
+                    no_limit="CacheHitRatioDropped compares each cache with its own hour before.",
                 ),
                 Panel(
                     "Hit rate, by route",
@@ -59,32 +64,104 @@ CACHE: Final = Dashboard(
                     '| route=~"$route" | cache_miss_count > 0',
                     runbooks=("RouteCacheHitRatioDropped",),
                     empty=_NOTHING,
+                    no_limit="RouteCacheHitRatioDropped compares each route with its own week.",
                 ),
-                MetricPanel(_USAGE, "cache_hits", empty=_NOTHING, width=8),
-                MetricPanel(_USAGE, "cache_misses", empty=_NOTHING, width=8),
-                MetricPanel(_USAGE, "cache_time", empty=_NOTHING, width=8),
-                MetricPanel("http.request_finished", "http_cache_time", width=8),
-                MetricPanel("http.request_finished", "http_cache_hits", width=8),
-                MetricPanel("http.request_finished", "http_cache_misses", width=8),
+                MetricPanel(
+                    _USAGE,
+                    "cache_hits",
+                    empty=_NOTHING,
+                    width=8,
+                    no_limit=_AMOUNT,
+                ),
+                MetricPanel(
+                    _USAGE,
+                    "cache_misses",
+                    empty=_NOTHING,
+                    width=8,
+                    no_limit=_AMOUNT,
+                ),
+                MetricPanel(
+                    _USAGE,
+                    "cache_time",
+                    empty=_NOTHING,
+                    width=8,
+                    no_limit=_AMOUNT,
+                ),
+                MetricPanel(
+                    "http.request_finished",
+                    "http_cache_time",
+                    width=8,
+                    no_limit=_AMOUNT,
+                ),
+                MetricPanel(
+                    "http.request_finished",
+                    "http_cache_hits",
+                    width=8,
+                    no_limit=_AMOUNT,
+                ),
+                MetricPanel(
+                    "http.request_finished",
+                    "http_cache_misses",
+                    width=8,
+                    no_limit=_AMOUNT,
+                ),
             ),
         ),
         Row(
             "Size",
             (
-                MetricPanel(_USAGE, "cache_size", empty="No cache tells its size"),
-                MetricPanel(_USAGE, "cache_keys", empty="No cache tells its number of keys"),
+                MetricPanel(
+                    _USAGE,
+                    "cache_size",
+                    empty="No cache tells its size",
+                    no_limit="a cache may be full: it is when the hit rate falls with it that it is too small.",
+                ),
+                MetricPanel(
+                    _USAGE,
+                    "cache_keys",
+                    empty="No cache tells its number of keys",
+                    no_limit="a cache may be full: it is when the hit rate falls with it that it is too small.",
+                ),
             ),
         ),
         Row(
             "Warming",
             (
-                MetricPanel(_WARM, "cache_warm_success_ratio", empty=_NOT_WARMED),
-                MetricPanel(_WARM, "cache_warm_runs", empty=_NOT_WARMED, is_stacked=True),
-                MetricPanel(_WARM, "cache_keys_warmed", empty=_NOT_WARMED, width=8),
                 MetricPanel(
-                    "cache.warmed_keys_read", "cache_warmed_keys_read", empty="No warmed key was read", width=8
+                    _WARM,
+                    "cache_warm_success_ratio",
+                    empty=_NOT_WARMED,
+                    no_limit=_WARMED,
                 ),
-                MetricPanel(_WARM, "cache_warm_duration", empty=_NOT_WARMED, only=("p95",), width=8),
+                MetricPanel(
+                    _WARM,
+                    "cache_warm_runs",
+                    empty=_NOT_WARMED,
+                    is_stacked=True,
+                    no_limit=_WARMED,
+                ),
+                MetricPanel(
+                    _WARM,
+                    "cache_keys_warmed",
+                    empty=_NOT_WARMED,
+                    width=8,
+                    no_limit=_WARMED,
+                ),
+                MetricPanel(
+                    "cache.warmed_keys_read",
+                    "cache_warmed_keys_read",
+                    empty="No warmed key was read",
+                    width=8,
+                    no_limit=_WARMED,
+                ),
+                MetricPanel(
+                    _WARM,
+                    "cache_warm_duration",
+                    empty=_NOT_WARMED,
+                    only=("p95",),
+                    width=8,
+                    no_limit=_WARMED,
+                ),
             ),
         ),
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _SAMPLED: Final = "process.sampled"
@@ -34,13 +35,24 @@ CAPACITY: Final = Dashboard(
     uid="capacity",
     title="Capacity",
     description="What processes use of memory, processor and files, and what runs out when.",
+    guide=guides.CAPACITY,
     time_from="now-24h",
     rows=(
         Row(
             "Processes",
             (
-                MetricPanel(_SAMPLED, "process_memory"),
-                MetricPanel(_SAMPLED, "process_heartbeats", runbooks=("AppDown",)),
+                MetricPanel(
+                    _SAMPLED,
+                    "process_memory",
+                    no_limit="what is much depends on the machine; the share of memory used is judged.",
+                ),
+                MetricPanel(
+                    _SAMPLED,
+                    "process_heartbeats",
+                    runbooks=("AppDown",),
+                    no_limit="AppDown asks whether any came within a minute; how many do depends on the number "
+                    "of processes.",
+                ),
                 Panel(
                     "Threads, the process with most",
                     "A number that only rises is a leak of threads.",
@@ -53,6 +65,7 @@ CAPACITY: Final = Dashboard(
                     ),
                     source="loki",
                     logs=_SAMPLES,
+                    no_limit="how many are usual depends on the server; it is the rise that tells.",
                 ),
                 Panel(
                     "Open files, the process with most",
@@ -66,6 +79,7 @@ CAPACITY: Final = Dashboard(
                     ),
                     source="loki",
                     logs=_SAMPLES,
+                    no_limit="the limit is the machine's; the share of the files that may be open is judged.",
                 ),
             ),
         ),
@@ -77,6 +91,7 @@ CAPACITY: Final = Dashboard(
                     "process_cpu_core_ratio",
                     title="Processor cores used, mean of processes",
                     description="Processor time per second, in cores, mean of all processes.",
+                    no_limit="a busy processor is well used; requests that wait for it are judged by their p95.",
                 ),
                 MetricPanel(
                     _SAMPLED,
@@ -85,14 +100,23 @@ CAPACITY: Final = Dashboard(
                     title="Share of memory used",
                     runbooks=("MemoryRunsOut",),
                 ),
-                MetricPanel(_SAMPLED, "process_private_memory"),
+                MetricPanel(
+                    _SAMPLED,
+                    "process_private_memory",
+                    no_limit="what is much depends on the machine; the share of memory used is judged.",
+                ),
                 MetricPanel(
                     _SAMPLED,
                     "process_open_file_ratio",
                     title="Share of the files that may be open",
                     alerts=("FileDescriptorsNearLimit",),
                 ),
-                MetricPanel(_SAMPLED, "process_gc_pause", title="Pauses of the garbage collector, in 5m"),
+                MetricPanel(
+                    _SAMPLED,
+                    "process_gc_pause",
+                    title="Pauses of the garbage collector, in 5m",
+                    no_limit="what a pause does to requests is judged by their p95.",
+                ),
                 MetricPanel(
                     _SAMPLED,
                     "worker_busy_ratio",
@@ -106,14 +130,40 @@ CAPACITY: Final = Dashboard(
         Row(
             "Disk and database",
             (
-                MetricPanel(_SAMPLED, "log_disk_free", runbooks=("DiskFillsUp", "DiskFullInDays")),
-                MetricPanel(_SAMPLED, "process_db_connections", empty="No process tells of its connections"),
-                MetricPanel(_SIZES, "db_size"),
                 MetricPanel(
-                    _SIZES, "db_size_left", runbooks=("DatabaseFillsUp",), empty="No database tells what room is left"
+                    _SAMPLED,
+                    "log_disk_free",
+                    runbooks=("DiskFillsUp", "DiskFullInDays"),
+                    no_limit="DiskFillsUp and DiskFullInDays judge when it will be full, which depends on the trend.",
                 ),
-                MetricPanel("db.table_size_sampled", "db_table_size"),
-                MetricPanel("db.table_size_sampled", "db_table_rows"),
+                MetricPanel(
+                    _SAMPLED,
+                    "process_db_connections",
+                    empty="No process tells of its connections",
+                    no_limit="how many there may be is the database's setting, which no event has.",
+                ),
+                MetricPanel(
+                    _SIZES,
+                    "db_size",
+                    no_limit="DatabaseFillsUp judges the days that are left.",
+                ),
+                MetricPanel(
+                    _SIZES,
+                    "db_size_left",
+                    runbooks=("DatabaseFillsUp",),
+                    empty="No database tells what room is left",
+                    no_limit="DatabaseFillsUp judges the days that are left.",
+                ),
+                MetricPanel(
+                    "db.table_size_sampled",
+                    "db_table_size",
+                    no_limit="DatabaseFillsUp judges the days that are left to the whole database.",
+                ),
+                MetricPanel(
+                    "db.table_size_sampled",
+                    "db_table_rows",
+                    no_limit="how many rows are many depends on the table.",
+                ),
             ),
             needs="alias:db_size_bytes:avg_5m",
         ),
@@ -151,6 +201,7 @@ CAPACITY: Final = Dashboard(
                     unit="bytes",
                     logs=f'{{event="db.table_size_sampled", {CHOSEN}}}',
                     empty=_NO_TREND,
+                    no_limit="DatabaseFillsUp judges the days that are left to the whole database.",
                 ),
             ),
             needs=_DISK_DAYS,

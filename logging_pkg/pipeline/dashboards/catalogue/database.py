@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.catalogue.requests import ROUTE_VARIABLE
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _N_PLUS_ONES: Final = f'{{event="db.n_plus_one_detected", {CHOSEN}}}'
 _SLOW: Final = f'{{event="db.slow_query_detected", {CHOSEN}}}'
+_HINT: Final = "a plan is a hint, not a fault; slow queries are judged by SlowQueries."
 _EXPLAINED: Final = f'{{event="db.query_explained", {CHOSEN}}}'
 
 DATABASE: Final = Dashboard(
     uid="database",
     title="Database",
     description="Which route asks the database too often or too slowly, from which line of code; would an index help.",
+    guide=guides.DATABASE,
     variables=(ROUTE_VARIABLE,),
     rows=(
         Row(
@@ -34,21 +37,21 @@ DATABASE: Final = Dashboard(
                     "db.high_query_count_detected",
                     "db_high_query_counts",
                     title="Requests with too many queries per second, by route",
-                    runbooks=("TooManyQueries",),
+                    alerts=("TooManyQueries",),
                     empty="No request was over the query count threshold",
                 ),
                 MetricPanel(
                     "db.n_plus_one_detected",
                     "db_n_plus_ones",
                     title="N+1 found per second, by route",
-                    runbooks=("NPlusOneFound",),
+                    alerts=("NPlusOneFound",),
                     empty="No N+1 found",
                 ),
                 MetricPanel(
                     "db.slow_query_detected",
                     "db_slow_queries",
                     title="Slow queries per second, by alias, route",
-                    runbooks=("SlowQueries",),
+                    alerts=("SlowQueries",),
                     empty="No query was slow",
                 ),
             ),
@@ -72,6 +75,8 @@ DATABASE: Final = Dashboard(
                     logs=f'{_N_PLUS_ONES} | json route="route" | route=~"$route"',
                     runbooks=("NPlusOneFound",),
                     empty="No N+1 found in this time range",
+                    no_limit="NPlusOneFound counts over 15 minutes and a whole route; these are of the whole "
+                    "time range.",
                 ),
                 Panel(
                     "Slow queries, the 20 that took most time",
@@ -91,6 +96,7 @@ DATABASE: Final = Dashboard(
                     logs=f'{_SLOW} | json route="route" | route=~"$route"',
                     runbooks=("SlowQueries",),
                     empty="No query was slow in this time range",
+                    no_limit="SlowQueries counts over 15 minutes; this is the time of the whole time range.",
                 ),
             ),
         ),
@@ -102,12 +108,14 @@ DATABASE: Final = Dashboard(
                     "db_missing_indexes_explained",
                     title="Plans that want an index, in 5m, by alias, route",
                     empty="No plan asks for an index",
+                    no_limit=_HINT,
                 ),
                 MetricPanel(
                     "db.query_explained",
                     "db_full_scans_explained",
                     title="Plans that read a whole table, in 5m, by alias, route",
                     empty="No plan reads a whole large table",
+                    no_limit=_HINT,
                 ),
                 MetricPanel(
                     "db.query_explained",
@@ -115,6 +123,7 @@ DATABASE: Final = Dashboard(
                     title="Plans asked for per second, by alias, outcome",
                     width=24,
                     empty="No plan was asked for",
+                    no_limit=_HINT,
                 ),
                 Panel(
                     "Plans",

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row, Variable
 
 _EVENT: Final = "google_api.call_finished"
 _CALLS: Final = f'{{event="{_EVENT}", {CHOSEN}}}'
 _PROJECT: Final = f'{CHOSEN}, project=~"$project"'
+_HOSTS: Final = "what is usual differs from host to host; requests that wait for one are judged by their p95."
 _LIMITED: Final = f'{_CALLS} | json project="project", is_rate_limited="is_rate_limited" | project=~"$project"'
 #: Also what other dashboards with a choice of accounts use.
 ACCOUNT_VARIABLE: Final = Variable(
@@ -32,6 +34,7 @@ GOOGLE: Final = Dashboard(
     uid="google",
     title="Google API and quota",
     description="Is Google slow or refusing, how much quota is used, by which project and operation.",
+    guide=guides.GOOGLE,
     variables=(
         Variable(
             "project",
@@ -73,11 +76,23 @@ GOOGLE: Final = Dashboard(
                     source="loki",
                     unit="percentunit",
                     logs=f'{_CALLS} | json project="project", quota_day="quota_day" | project=~"$project"',
-                    alerts=("GoogleQuotaDay80", "GoogleQuotaDay95", "GoogleQuotaDayRunsOut"),
+                    alerts=("GoogleQuotaDay80", "GoogleQuotaDay95"),
+                    runbooks=("GoogleQuotaDayRunsOut",),
                     empty="No call to Google",
                 ),
-                MetricPanel(_EVENT, "google_api_quota", runbooks=("GoogleQuotaMinute80",)),
-                MetricPanel(_EVENT, "google_api_quota_day", runbooks=("GoogleQuotaDayRunsOut",)),
+                MetricPanel(
+                    _EVENT,
+                    "google_api_quota",
+                    runbooks=("GoogleQuotaMinute80",),
+                    no_limit="the limit is the project's own; its share of the limit is judged, by "
+                    "GoogleQuotaMinute80.",
+                ),
+                MetricPanel(
+                    _EVENT,
+                    "google_api_quota_day",
+                    runbooks=("GoogleQuotaDayRunsOut",),
+                    no_limit="the limit is the project's own; its share of the limit is judged, by GoogleQuotaDay80.",
+                ),
                 Panel(
                     "Accounts that use most quota",
                     "Quota units of the 20 busiest accounts over the time range; each account has a limit per minute.",
@@ -95,11 +110,12 @@ GOOGLE: Final = Dashboard(
                     logs=f'{_CALLS} | json account_hash="account_hash" | account_hash=~"$account"',
                     runbooks=("GoogleUserQuotaMinute80",),
                     empty="No call to Google",
+                    no_limit="GoogleUserQuotaMinute80 judges a minute; these are of the whole time range.",
                 ),
                 MetricPanel(
                     _EVENT,
                     "google_api_rate_limited_ratio",
-                    runbooks=("GoogleRateLimited",),
+                    alerts=("GoogleRateLimited",),
                     empty="No call to Google",
                 ),
             ),
@@ -107,8 +123,42 @@ GOOGLE: Final = Dashboard(
         Row(
             "Calls",
             (
-                MetricPanel(_EVENT, "google_api_calls", is_stacked=True),
-                MetricPanel(_EVENT, "google_api_error_ratio", ("GoogleApiErrors",)),
+                MetricPanel(
+                    _EVENT,
+                    "google_api_calls",
+                    is_stacked=True,
+                    no_limit="how many there are depends on the number of accounts; the quota's shares are judged.",
+                ),
+                Panel(
+                    "Google API error ratio, by operation",
+                    "Share of attempts that failed, over 5 minutes, without those that were refused for the "
+                    "quota (403, 429): "
+                    "those are no errors of Google's, and have an alert of their own. It is what "
+                    "GoogleApiErrors judges.",
+                    (
+                        Query(
+                            f'avg_over_time({_CALLS} | json operation="operation", is_rate_limited="is_rate_limited", '
+                            'is_error="is_error" | is_rate_limited="0" | unwrap is_error | __error__="" [5m]) '
+                            "by (service_name, env, operation)",
+                            "{{operation}}",
+                        ),
+                    ),
+                    source="loki",
+                    unit="percentunit",
+                    logs=f'{_CALLS} | json operation="operation", is_rate_limited="is_rate_limited", '
+                    'is_error="is_error" '
+                    '| is_rate_limited="0" | is_error="1"',
+                    alerts=("GoogleApiErrors",),
+                    empty="No call to Google",
+                ),
+                MetricPanel(
+                    _EVENT,
+                    "google_api_error_ratio",
+                    title="Google API attempts that failed or were refused, by operation",
+                    runbooks=("GoogleApiErrors", "GoogleRateLimited"),
+                    no_limit="GoogleApiErrors leaves refusals out: its panel is beside this one.",
+                    empty="No call to Google",
+                ),
                 MetricPanel(
                     _EVENT,
                     "google_api_duration",
@@ -116,10 +166,27 @@ GOOGLE: Final = Dashboard(
                     only=("p95",),
                     runbooks=("GoogleLatencyRegressed",),
                 ),
-                MetricPanel(_EVENT, "google_api_items"),
-                MetricPanel("http_client.request_finished", "http_client_requests"),
-                MetricPanel("http_client.request_finished", "http_client_duration", only=("p95",)),
-                MetricPanel("http_client.request_finished", "http_client_error_ratio", width=24),
+                MetricPanel(
+                    _EVENT,
+                    "google_api_items",
+                    no_limit="how many there are depends on the calendars.",
+                ),
+                MetricPanel(
+                    "http_client.request_finished",
+                    "http_client_requests",
+                    no_limit=_HOSTS,
+                ),
+                MetricPanel(
+                    "http_client.request_finished",
+                    "http_client_duration",
+                    only=("p95",),
+                    no_limit=_HOSTS,
+                ),
+                MetricPanel(
+                    "http_client.request_finished",
+                    "http_client_error_ratio",
+                    no_limit=_HOSTS,
+                ),
             ),
         ),
         Row(

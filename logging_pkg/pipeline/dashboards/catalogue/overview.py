@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _RATE: Final = f"route_method_status_class:http_requests:rate_5m{{{CHOSEN}}}"
 _REQUESTS: Final = f'{{event="http.request_finished", {CHOSEN}}}'
+#: What alerts mostly are about; each alert's own lines are behind its `logs_url`.
+_TROUBLE: Final = f'{{event=~".+", {CHOSEN}}} | level=~"warning|error|critical"'
 _CHECKED: Final = "health.check_finished"
 _FAILED: Final = f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1'
 #: Shares by route, weighted by the requests of each route: the share of all requests.
@@ -28,6 +31,7 @@ OVERVIEW: Final = Dashboard(
     uid="overview",
     title="Overview",
     description="Start here: is anything wrong now, since when, and which dashboard goes on from there.",
+    guide=guides.OVERVIEW,
     time_from="now-3h",
     rows=(
         Row(
@@ -38,6 +42,7 @@ OVERVIEW: Final = Dashboard(
                     "Alerts of severity warning and critical. 0 also when the ruler is down: see Pipeline health.",
                     (Query(f'sum(ALERTS{{alertstate="firing", severity!="info", {CHOSEN}}}) or vector(0)'),),
                     kind="stat",
+                    logs=_TROUBLE,
                     bad_from=1,
                 ),
                 Panel(
@@ -48,6 +53,7 @@ OVERVIEW: Final = Dashboard(
                     unit="reqps",
                     logs=_REQUESTS,
                     empty="No requests",
+                    no_limit="how many there are is the users' doing.",
                 ),
                 Panel(
                     "Requests that fail",
@@ -88,6 +94,7 @@ OVERVIEW: Final = Dashboard(
                     logs=f'{{event="process.sampled", {CHOSEN}}}',
                     runbooks=("AppDown",),
                     empty="No process reports: down, or its logs do not arrive",
+                    no_limit="how many should run is known to nobody here; AppDown asks whether any does.",
                 ),
             ),
         ),
@@ -106,8 +113,10 @@ OVERVIEW: Final = Dashboard(
                         ),
                     ),
                     kind="table",
+                    logs=_TROUBLE,
                     width=24,
                     empty="No alert is pending or firing",
+                    no_limit="each row is an alert with a limit of its own.",
                 ),
             ),
         ),
@@ -122,6 +131,7 @@ OVERVIEW: Final = Dashboard(
                     logs=f'{_REQUESTS} | json route="route", status_class="status_class"',
                     is_stacked=True,
                     empty="No requests",
+                    no_limit="how many there are is the users' doing; the share that fails is judged.",
                 ),
                 MetricPanel("http.request_finished", "http_response_time", ("SlowRoute",), only=("p95",)),
                 Panel(
@@ -150,14 +160,25 @@ OVERVIEW: Final = Dashboard(
                     unit="percentunit",
                     logs=f'{_REQUESTS} | json route="route", apdex="apdex" | apdex < 1',
                     empty="No requests",
+                    no_limit="it sums up what p95 and error ratio say, which are judged.",
                 ),
             ),
         ),
         Row(
             "From outside",
             (
-                MetricPanel(_CHECKED, "health_check_up", runbooks=("HealthCheckFailed", "CertificateExpires")),
-                MetricPanel(_CHECKED, "health_check_duration", runbooks=("HealthCheckFailed",)),
+                MetricPanel(
+                    _CHECKED,
+                    "health_check_up",
+                    runbooks=("HealthCheckFailed", "CertificateExpires"),
+                    no_limit="HealthCheckFailed asks whether one check of 2 minutes succeeded; below 1 some did not.",
+                ),
+                MetricPanel(
+                    _CHECKED,
+                    "health_check_duration",
+                    runbooks=("HealthCheckFailed",),
+                    no_limit="a check that takes too long fails, which HealthCheckFailed judges.",
+                ),
             ),
             needs="check:health_check_up_ratio:avg_5m",
         ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _STATUS: Final = "shipper.status_reported"
@@ -26,6 +27,7 @@ PIPELINE_HEALTH: Final = Dashboard(
     uid="pipeline",
     title="Pipeline health",
     description="Are the other dashboards' numbers whole: does everything arrive, in time, once; are rules computed.",
+    guide=guides.PIPELINE_HEALTH,
     time_from="now-3h",
     rows=(
         Row(
@@ -39,6 +41,7 @@ PIPELINE_HEALTH: Final = Dashboard(
                     source="loki",
                     logs=_SHIPPER,
                     empty="No shipper reports",
+                    no_limit="how many there are follows the traffic.",
                 ),
                 Panel(
                     "Backlog",
@@ -55,6 +58,7 @@ PIPELINE_HEALTH: Final = Dashboard(
                     logs=_SHIPPER,
                     runbooks=("ShipperBehind",),
                     empty="No shipper reports",
+                    no_limit="bytes are no delay; ShipperBehind judges the lag they cause.",
                 ),
                 Panel(
                     "Pushes that failed, in 5 minutes",
@@ -64,6 +68,7 @@ PIPELINE_HEALTH: Final = Dashboard(
                     logs=f'{_SHIPPER} | json push_error_count="push_error_count" | push_error_count > 0',
                     runbooks=("ShipperBehind",),
                     empty="No shipper reports",
+                    no_limit="they are tried again; ShipperBehind judges the lag they cause.",
                 ),
             ),
         ),
@@ -74,7 +79,7 @@ PIPELINE_HEALTH: Final = Dashboard(
                 MetricPanel(
                     "logging.event_rejected",
                     "logging_rejected_events",
-                    runbooks=("EventsRejected",),
+                    alerts=("EventsRejected",),
                     empty="No event broke its schema",
                 ),
                 Panel(
@@ -118,16 +123,30 @@ PIPELINE_HEALTH: Final = Dashboard(
                     unit="cps",
                     logs=f'{{event=~".+", {CHOSEN}}}',
                     is_stacked=True,
+                    no_limit="how many there are follows the traffic.",
                 ),
                 Panel(
                     "Recorded series that arrive",
                     "Series the ruler wrote within 5 minutes. A fall to 0 means that the ruler or Prometheus is down.",
                     (Query('count({__name__=~".+:.+:.+"})', "series"),),
+                    logs=f'{{event=~"process.sampled|shipper.status_reported", {CHOSEN}}}',
                     runbooks=("PipelineAlive",),
+                    bad_below=1,
                     empty="No recorded series: the ruler or Prometheus is down",
                 ),
-                MetricPanel("log.message_recorded", "log_messages", is_stacked=True),
-                MetricPanel("process.sampled", "process_heartbeats", runbooks=("AppDown",)),
+                MetricPanel(
+                    "log.message_recorded",
+                    "log_messages",
+                    is_stacked=True,
+                    no_limit="how much is written differs from application to application.",
+                ),
+                MetricPanel(
+                    "process.sampled",
+                    "process_heartbeats",
+                    runbooks=("AppDown",),
+                    no_limit="AppDown asks whether any came within a minute; how many do depends on the number "
+                    "of processes.",
+                ),
             ),
         ),
         Row(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
+from logging_pkg.pipeline.dashboards.limits import ABOVE_ZERO
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row, Variable
 
 _ROUTE: Final = f'{CHOSEN}, route=~"$route"'
@@ -22,6 +24,7 @@ REQUESTS: Final = Dashboard(
     uid="requests",
     title="Requests",
     description="Which route is slow, failing or stuck, since when, and the requests behind it.",
+    guide=guides.REQUESTS,
     variables=(ROUTE_VARIABLE,),
     rows=(
         Row(
@@ -37,11 +40,24 @@ REQUESTS: Final = Dashboard(
                             "reqps",
                         ),
                         Query(f"max by (route) (route:http_response_time_ms:p50_5m{{{_ROUTE}}})", "p50", "ms"),
-                        Query(f"max by (route) (route:http_response_time_ms:p95_5m{{{_ROUTE}}})", "p95", "ms"),
-                        Query(f"max by (route) (route:http_response_time_ms:p99_5m{{{_ROUTE}}})", "p99", "ms"),
-                        Query(f"max by (route) (route:http_error_ratio:avg_5m{{{_ROUTE}}})", "errors", "percentunit"),
                         Query(
-                            f"max by (route) (route:http_queries_per_request:avg_5m{{{_ROUTE}}})", "queries", "short"
+                            f"max by (route) (route:http_response_time_ms:p95_5m{{{_ROUTE}}})",
+                            "p95",
+                            "ms",
+                            alerts=("SlowRoute",),
+                        ),
+                        Query(f"max by (route) (route:http_response_time_ms:p99_5m{{{_ROUTE}}})", "p99", "ms"),
+                        Query(
+                            f"max by (route) (route:http_error_ratio:avg_5m{{{_ROUTE}}})",
+                            "errors",
+                            "percentunit",
+                            alerts=("HighErrorRate",),
+                        ),
+                        Query(
+                            f"max by (route) (route:http_queries_per_request:avg_5m{{{_ROUTE}}})",
+                            "queries",
+                            "short",
+                            alerts=("ManyQueriesPerRequest",),
                         ),
                         Query(f"min by (route) (route:http_apdex_ratio:avg_5m{{{_ROUTE}}})", "apdex", "percentunit"),
                     ),
@@ -67,6 +83,7 @@ REQUESTS: Final = Dashboard(
                     unit="reqps",
                     logs=f'{_REQUESTS} | route=~"$route"',
                     empty="No requests",
+                    no_limit="how many there are is the users' doing.",
                 ),
                 MetricPanel(
                     "http.request_finished", "http_error_ratio", ("HighErrorRate",), runbooks=("RouteErrorsRegressed",)
@@ -85,8 +102,13 @@ REQUESTS: Final = Dashboard(
                     logs=f'{_REQUESTS}, method="method", status_class="status_class" | route=~"$route"',
                     is_stacked=True,
                     empty="No requests",
+                    no_limit="how many there are is the users' doing; the share that fails is judged.",
                 ),
-                MetricPanel("http.request_finished", "http_apdex"),
+                MetricPanel(
+                    "http.request_finished",
+                    "http_apdex",
+                    no_limit="it sums up what p95 and error ratio say, which are judged.",
+                ),
             ),
         ),
         Row(
@@ -99,16 +121,39 @@ REQUESTS: Final = Dashboard(
                     only=("p95",),
                     runbooks=("RouteLatencyRegressed",),
                 ),
-                MetricPanel("http.request_finished", "http_response_time", only=("p50", "p99")),
-                MetricPanel("http.request_finished", "http_queue_time", empty="No server tells when a request came in"),
+                MetricPanel(
+                    "http.request_finished",
+                    "http_response_time",
+                    only=("p50", "p99"),
+                    runbooks=("SlowRoute",),
+                    no_limit="SlowRoute judges the p95, above or beside this.",
+                ),
+                MetricPanel(
+                    "http.request_finished",
+                    "http_queue_time",
+                    empty="No server tells when a request came in",
+                    no_limit="waiting is part of what users feel: WorkersSaturated judges its cause.",
+                ),
                 MetricPanel(
                     "http.slow_request_detected",
                     "http_slow_requests",
                     runbooks=("SlowRoute",),
+                    no_limit="SlowRoute judges the p95: some slow requests are usual.",
                     empty="No request was over the slow threshold",
                 ),
-                MetricPanel("http.request_stuck", "http_stuck_requests", empty="No request was stuck"),
-                MetricPanel("http.orphaned_work_detected", "http_orphaned_work", empty="No request left work behind"),
+                MetricPanel(
+                    "http.request_stuck",
+                    "http_stuck_requests",
+                    empty="No request was stuck",
+                    bad_from=ABOVE_ZERO,
+                ),
+                MetricPanel(
+                    "http.orphaned_work_detected",
+                    "http_orphaned_work",
+                    empty="No request left work behind",
+                    no_limit="a client that goes away leaves work behind; it is a fault only where it is always "
+                    "the same route.",
+                ),
             ),
         ),
         Row(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, Panel, Query, Row, Variable
 from logging_pkg.pipeline.dashboards.rule_book import RuleBook
 
@@ -46,6 +47,7 @@ def service_levels(rules: RuleBook) -> Dashboard:
         uid=UID,
         title="SLOs",
         description="Is each objective kept, how fast is its error budget used, how much is left of 30 days.",
+        guide=guides.SLOS,
         time_from="now-24h",
         variables=(Variable("slo", f"label_values({_BUDGET}, slo)", description="Service level objectives"),),
         rows=(
@@ -61,6 +63,7 @@ def service_levels(rules: RuleBook) -> Dashboard:
                         unit="percentunit",
                         logs=_LINES,
                         runbooks=pages + tickets,
+                        bad_below=0,
                         empty=_NOTHING,
                     ),
                     Panel(
@@ -69,10 +72,10 @@ def service_levels(rules: RuleBook) -> Dashboard:
                         "lasts exactly 30 days.",
                         (
                             Query(_worst("slo:error_ratio:avg_30d"), "bad in 30 d", "percentunit"),
-                            Query(f"min by (slo) ({_BUDGET}{{{_SLO}}})", "budget left", "percentunit"),
-                            Query(_worst("slo:burn_rate:avg_1h"), "burn rate 1 h", "none"),
-                            Query(_worst("slo:burn_rate:avg_6h"), "burn rate 6 h", "none"),
-                            Query(_worst("slo:burn_rate:avg_3d"), "burn rate 3 d", "none"),
+                            Query(f"min by (slo) ({_BUDGET}{{{_SLO}}})", "budget left", "percentunit", bad_below=0),
+                            Query(_worst("slo:burn_rate:avg_1h"), "burn rate 1 h", "none", alerts=pages),
+                            Query(_worst("slo:burn_rate:avg_6h"), "burn rate 6 h", "none", alerts=pages),
+                            Query(_worst("slo:burn_rate:avg_3d"), "burn rate 3 d", "none", alerts=tickets),
                         ),
                         kind="table",
                         logs=_LINES,
@@ -84,6 +87,8 @@ def service_levels(rules: RuleBook) -> Dashboard:
                         (Query(f"min by (slo) ({_BUDGET}{{{_SLO}}})", "{{slo}}"),),
                         unit="percentunit",
                         logs=_LINES,
+                        bad_below=0,
+                        runbooks=pages + tickets,
                         empty=_NOTHING,
                     ),
                     _burn(
@@ -102,13 +107,13 @@ def service_levels(rules: RuleBook) -> Dashboard:
                         "Burn rate, 6 hours and 30 minutes",
                         "The page is due as well when both are over 6: 5 % of the budget in 6 hours.",
                         ("6h", "30m"),
-                        (),
+                        pages,
                     ),
                     _burn(
                         "Burn rate, 3 days and 6 hours",
                         "The ticket is due as well when both are over 1: the budget will not last its 30 days.",
                         ("3d", "6h"),
-                        (),
+                        tickets,
                     ),
                 ),
                 needs=_BUDGET,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.catalogue.google import ACCOUNT_VARIABLE
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
@@ -18,6 +19,7 @@ SYNC: Final = Dashboard(
     uid="sync",
     title="Sync and connections",
     description="Do calendars come in, on time, for every account; which account's connection is broken.",
+    guide=guides.SYNC,
     variables=(ACCOUNT_VARIABLE,),
     rows=(
         Row(
@@ -39,8 +41,16 @@ SYNC: Final = Dashboard(
                     runbooks=("SyncFailing",),
                     is_stacked=True,
                     empty="No syncs",
+                    no_limit="how many there are depends on the number of calendars; the share that succeeds is "
+                    "judged.",
                 ),
-                MetricPanel(_EVENT, "sync_duration", only=("p95",)),
+                MetricPanel(
+                    _EVENT,
+                    "sync_duration",
+                    only=("p95",),
+                    no_limit="a full sync of a large calendar takes minutes; CalendarSyncLate judges what comes "
+                    "too late.",
+                ),
                 Panel(
                     "Sync runs per second, by trigger",
                     "What set them off: a page, a command, the worker's schedule or Google's push notification.",
@@ -54,15 +64,31 @@ SYNC: Final = Dashboard(
                     logs=f'{_RUNS}, trigger="trigger" | account_hash=~"$account"',
                     is_stacked=True,
                     empty="No syncs",
+                    no_limit="how many there are depends on the number of calendars.",
                 ),
             ),
         ),
         Row(
             "What came in",
             (
-                MetricPanel(_EVENT, "sync_created", width=8),
-                MetricPanel(_EVENT, "sync_updated", width=8),
-                MetricPanel(_EVENT, "sync_deleted", width=8),
+                MetricPanel(
+                    _EVENT,
+                    "sync_created",
+                    width=8,
+                    no_limit="how many change is the users' doing.",
+                ),
+                MetricPanel(
+                    _EVENT,
+                    "sync_updated",
+                    width=8,
+                    no_limit="how many change is the users' doing.",
+                ),
+                MetricPanel(
+                    _EVENT,
+                    "sync_deleted",
+                    width=8,
+                    no_limit="how many change is the users' doing.",
+                ),
             ),
         ),
         Row(
@@ -72,12 +98,14 @@ SYNC: Final = Dashboard(
                     "calendar.connection_checked",
                     "calendar_connection_healthy_ratio",
                     runbooks=("AccountRevoked",),
+                    no_limit="AccountRevoked counts accounts, not checks.",
                 ),
                 MetricPanel(
                     "calendar.connection_checked",
                     "calendar_connections_checked",
                     runbooks=("AccountRevoked",),
                     is_stacked=True,
+                    no_limit="AccountRevoked counts accounts, not checks; any that is revoked is told.",
                 ),
                 MetricPanel("sync.schedule_checked", "sync_late_calendars", ("CalendarSyncLate",)),
                 Panel(
@@ -96,6 +124,7 @@ SYNC: Final = Dashboard(
                     logs=f'{_RUNS}, outcome="outcome" | account_hash=~"$account" | outcome="failed"',
                     runbooks=("SyncFailing",),
                     empty="No sync failed in this time range",
+                    no_limit="SyncFailing judges the share of all runs; these are counts of the whole time range.",
                 ),
             ),
         ),

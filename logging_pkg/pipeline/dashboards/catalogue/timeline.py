@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.model import Dashboard, Panel, Query, Row, Variable
 
 #: Each unit of work has an id of its own beside the correlation_id that it shares.
@@ -25,6 +26,7 @@ TIMELINE: Final = Dashboard(
     uid="timeline",
     title="Timeline of one correlation_id",
     description="Paste an id, or follow the link of a log line: everything one cause set off, in order.",
+    guide=guides.TIMELINE,
     time_from="now-24h",
     has_services=False,
     is_live=False,
@@ -52,6 +54,8 @@ TIMELINE: Final = Dashboard(
                     unit="ms",
                     logs=f'{{service_name=~".+"}} | {_IS_IT}',
                     empty=_NOTHING,
+                    no_limit="what is long depends on what it was; slow requests and queries are under Findings "
+                    "and errors.",
                 ),
                 Panel(
                     "Events by kind",
@@ -67,6 +71,7 @@ TIMELINE: Final = Dashboard(
                     source="loki",
                     logs=f'{{service_name=~".+"}} | {_IS_IT}',
                     empty=_NOTHING,
+                    no_limit="how many there are depends on what it was.",
                 ),
                 Panel(
                     "Events in order",

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from logging_pkg.pipeline.dashboards.catalogue import guides
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _EVENT: Final = "user.action_recorded"
+_PEOPLE: Final = "how many people do something is neither good nor bad; compare with last week."
 _ACTIONS: Final = f'{{event="{_EVENT}", {CHOSEN}}}'
 
 USERS: Final = Dashboard(
     uid="users",
     title="Users",
     description="How many users are active per day, what they do, and how far they get.",
+    guide=guides.USERS,
     time_from="now-7d",
     rows=(
         Row(
@@ -35,10 +38,25 @@ USERS: Final = Dashboard(
                     source="loki",
                     logs=f'{_ACTIONS} | json is_first_of_day="is_first_of_day" | is_first_of_day = 1',
                     empty="No action of a user",
+                    no_limit=_PEOPLE,
                 ),
-                MetricPanel(_EVENT, "user_active_users", title="Users who became active, per hour"),
-                MetricPanel(_EVENT, "user_actions", is_stacked=True),
-                MetricPanel(_EVENT, "user_action_users"),
+                MetricPanel(
+                    _EVENT,
+                    "user_active_users",
+                    title="Users who became active, per hour",
+                    no_limit=_PEOPLE,
+                ),
+                MetricPanel(
+                    _EVENT,
+                    "user_actions",
+                    is_stacked=True,
+                    no_limit=_PEOPLE,
+                ),
+                MetricPanel(
+                    _EVENT,
+                    "user_action_users",
+                    no_limit=_PEOPLE,
+                ),
             ),
         ),
         Row(
@@ -61,6 +79,7 @@ USERS: Final = Dashboard(
                     "| is_first_of_action = 1",
                     width=24,
                     empty="No action of a user",
+                    no_limit=_PEOPLE,
                 ),
             ),
         ),

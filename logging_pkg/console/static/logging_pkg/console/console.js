@@ -36,11 +36,65 @@
       if (live().dataset.state === "waiting") setTimeout(lookAgain, 2000);
     }
   });
+  // Who reads or goes by keys stays where they are: the same element has the focus again, and everything its scroll.
+  const FOCUSABLE = "a[href], button, input, select, [tabindex], [data-row]";
+  let place = null;
+  function name(element) {
+    const told = "row" in element.dataset ? element.querySelector("[data-main]") ?? element : element;
+    return [element.tagName, told.getAttribute("href"), told.getAttribute("aria-label"), told.textContent.trim()].join("|");
+  }
+  function placeOf(element) {
+    const alike = [...live().querySelectorAll(FOCUSABLE)].filter((found) => name(found) === name(element));
+    return { name: name(element), number: alike.indexOf(element) };
+  }
+  function at(kept) {
+    const alike = [...live().querySelectorAll(FOCUSABLE)].filter((found) => name(found) === kept.name);
+    return alike[kept.number] ?? alike[0] ?? null;
+  }
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.target.id !== "live") return;
+    const focused = document.activeElement;
+    const marked = document.querySelector("#live [data-row].current");
+    place = {
+      focus: focused !== live() && live().contains(focused) ? placeOf(focused) : null,
+      isLive: focused === live(),
+      row: marked ? placeOf(marked) : null,
+      page: [scrollX, scrollY],
+      scrolled: [...live().querySelectorAll(".scroll")].map((found) => [found.getAttribute("aria-label"), found.scrollLeft]),
+    };
+  });
+  function restore() {
+    if (!place) return;
+    for (const [label, left] of place.scrolled) {
+      const found = [...live().querySelectorAll(".scroll")].find((one) => one.getAttribute("aria-label") === label);
+      if (found) found.scrollLeft = left;
+    }
+    if (place.row) {
+      const row = at(place.row);
+      current = row ? rows().indexOf(row) : Math.min(current, rows().length - 1);
+      mark();
+    }
+    const focused = place.isLive ? live() : place.focus && at(place.focus);
+    if (focused) {
+      if ("row" in focused.dataset) focused.tabIndex = -1;
+      focused.focus({ preventScroll: true });
+    }
+    scrollTo(...place.page);
+    place = null;
+  }
+  // Said once, when it is new: what is put into the page anew at each look would be said each time.
+  function announce() {
+    const said = document.getElementById("announce");
+    const text = [...document.querySelectorAll("#live [data-announce]")].map((found) => found.textContent.trim()).join(" ");
+    if (said.textContent !== text) said.textContent = text;
+  }
   document.addEventListener("htmx:afterSwap", () => {
     document.getElementById("offline").hidden = true;
     showHold();
-    if (current >= 0) select(current, false);
+    restore();
+    announce();
   });
+  document.addEventListener("DOMContentLoaded", announce);
   for (const trouble of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(trouble, () => {
       document.getElementById("offline").hidden = false;
@@ -89,15 +143,39 @@
     setTimeout(() => event.target.querySelectorAll(":disabled").forEach((field) => { field.disabled = false; }), 0);
   });
 
+  const KEYS_OFF = "logpipe-keys-off";
+  function areKeysOff() {
+    try { return localStorage.getItem(KEYS_OFF) === "1"; } catch { return false; }
+  }
+  document.addEventListener("DOMContentLoaded", () => {
+    const box = document.getElementById("keys-on");
+    box.checked = !areKeysOff();
+    box.addEventListener("change", () => {
+      try { if (box.checked) localStorage.removeItem(KEYS_OFF); else localStorage.setItem(KEYS_OFF, "1"); } catch { /* private window */ }
+    });
+  });
+
   // ---- keys ----------------------------------------------------------------------------------------------------
   const rows = () => [...document.querySelectorAll("#live [data-row]")];
-  function select(place, isMoved = true) {
+  function mark() {
+    rows().forEach((row, index) => {
+      row.classList.toggle("current", index === current);
+      if (index === current) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current");
+    });
+  }
+  function select(number) {
     const all = rows();
     if (!all.length) return;
-    current = Math.max(0, Math.min(place, all.length - 1));
-    all.forEach((row, index) => row.classList.toggle("current", index === current));
-    if (isMoved) all[current].scrollIntoView({ block: "nearest" });
+    current = Math.max(0, Math.min(number, all.length - 1));
+    mark();
+    all[current].tabIndex = -1;
+    all[current].focus({ preventScroll: true });
+    all[current].scrollIntoView({ block: "nearest" });
   }
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest("#live [data-row]");
+    if (row && rows().indexOf(row) !== current) { current = rows().indexOf(row); mark(); }
+  });
   function follow(key) {
     const link = [...document.querySelectorAll(".menu [data-key]")].find((found) => found.dataset.key === key);
     if (link) link.click();
@@ -110,10 +188,12 @@
     r: lookAgain,
     " ": () => hold(!held),
     d: nextTheme,
+    z: () => rows()[current]?.querySelector("[data-zoom]")?.click(),
+    Z: () => document.querySelector("[data-whole]")?.click(),
     Enter: () => rows()[current]?.querySelector("[data-main]")?.click(),
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || areKeysOff()) return;
     const target = event.target;
     if (target.matches("input, select, textarea")) {
       if (event.key === "Escape") target.blur();
