@@ -10,11 +10,15 @@ class LogpipeError(Exception):
     """Base of every error this package raises on purpose."""
 
 
-class ConfigurationError(LogpipeError):
+class InputError(LogpipeError):
+    """What was given (an option, a variable, an ID, a file) cannot be used; the message says what is expected."""
+
+
+class ConfigurationError(InputError):
     """A setting has a value that cannot work; the message names the setting, the value and what is expected."""
 
 
-class SchemaError(LogpipeError):
+class SchemaError(InputError):
     """A schema file is broken; the message names the file, the place in it and what is expected there."""
 
 
@@ -48,5 +52,9 @@ class StackError(LogpipeError):
     """A server of the stack cannot be found, built, started or reached; the message is one line and says what to do."""
 
 
-class RuleError(LogpipeError):
+class StackInputError(StackError, InputError):
+    """What was given to the stack cannot be used: a server's name, a port, a program, a configuration file."""
+
+
+class RuleError(InputError):
     """A rule, dashboard or configuration file does not fit the schemas."""

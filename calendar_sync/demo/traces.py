@@ -14,8 +14,8 @@ from rich.console import Console
 from logging_pkg.analysis.trace import SpanNode, Trace, build_trace
 from logging_pkg.cli.trace import print_trace
 
-#: Of the time of all syncs, and of each that is long enough for somebody to ask where its time went. Of one that takes 30 ms,
-#: the 2 ms of Python between its spans are more.
+#: Of the time of all syncs, and of each that is long enough for somebody to ask where its time went: of one that takes
+#: 30 ms, the 2 ms of Python between its spans are more.
 _EXPLAINED_AT_LEAST, _LONG_NS = 0.95, 500_000_000
 
 
@@ -38,8 +38,8 @@ def print_traces(console: Console, events: Iterable[Mapping[str, Any]]) -> tuple
     story, best = max(traces.items(), key=lambda entry: _story_value(entry[1]))
     console.print(f" Links             {units:,} requests, syncs, API calls and functions · {orphans} orphans")
     console.print(
-        f" Explained         {explained * 100:.1f} % of the syncs' time, by the spans in them · of {len(long)} that took half a second "
-        f"or more the worst to {worst * 100:.1f} %"
+        f" Explained         {explained * 100:.1f} % of the syncs' time, by the spans in them · "
+        f"of {len(long)} that took half a second or more the worst to {worst * 100:.1f} %"
     )
     console.print(f" One story         logpipe trace {story}")
     print_trace(best, console, keep=3)

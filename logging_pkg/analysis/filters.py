@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from logging_pkg.analysis.tables import as_label
-from logging_pkg.exceptions import LogpipeError
+from logging_pkg.exceptions import InputError
 
 _NUMERIC: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": lambda value, limit: value >= limit,
@@ -25,7 +25,7 @@ _NUMERIC: Final[Mapping[str, Callable[[float, float], bool]]] = {
 _SHAPE = re.compile(r"([a-z][a-z0-9_]*)(=~|!~|!=|>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
-class ConditionError(LogpipeError):
+class ConditionError(InputError):
     """A condition cannot be read, or asks for what no event has."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from logging_pkg.analysis.values import length_ns, number_of
 from logging_pkg.schemas.conventions import parse_timestamp
 
 #: The event that tells of a whole span, and its field with the span's length in ms.
@@ -33,6 +34,9 @@ _WHOLE = frozenset({"google_api.call_finished", "http_client.request_finished"})
 _FUNCTION = "function.call_finished"
 #: What is waited before an attempt, in this order: the field, and its name.
 _WAITS = (("retry_delay_ms", "back-off"), ("quota_delay_ms", "quota"))
+
+#: Spans below spans that are followed; a function that calls itself may go on for ever.
+_DEEPEST = 100
 
 #: From, to; ns since 1970.
 Interval = tuple[int, int]
@@ -73,7 +77,7 @@ class SpanNode:
         """What was waited before it began: `back-off`, `quota`, each with its time, in order."""
         found, end = [], self.start_ns
         for name, reason in reversed(_WAITS):
-            if length := int(_number(self.event.get(name)) * 1_000_000):
+            if length := length_ns(self.event, name):
                 found.append((reason, (end - length, end)))
                 end -= length
         return found[::-1]
@@ -91,7 +95,7 @@ class SpanNode:
 
     def own(self, name: str) -> float:
         """A sum in its event (`query_time_ms`, `query_count`, …) without what the units below it have of it."""
-        return _number(self.event.get(name)) - sum(_number(unit.event.get(name)) for unit in self._units())
+        return number_of(self.event, name) - sum(number_of(unit.event, name) for unit in self._units())
 
     def unexplained_ns(self) -> int:
         """Time in this span, but not in a span below it, that nothing accounts for.
@@ -100,8 +104,9 @@ class SpanNode:
         first, so this is rather too much than too little.
         """
         functions = sum(child.duration_ns for child in self.children if child.event["event"] == _FUNCTION)
-        sums = int((self.own("query_time_ms") + self.own("cache_time_ms")) * 1_000_000) - functions
-        return max(0, sum(end - start for start, end in self.gaps()) - max(0, sums))
+        sums = (self.own("query_time_ms") + self.own("cache_time_ms")) * 1_000_000 - functions
+        gaps = sum(end - start for start, end in self.gaps())
+        return gaps - int(min(max(0.0, sums), gaps))
 
     def _covered(self) -> Interval:
         return min([start for _, (start, _) in self.waits()], default=self.start_ns), self.end_ns
@@ -121,7 +126,7 @@ class Trace:
 
     Attributes:
         roots: spans without a parent, in order of time.
-        orphans: spans whose parent is named but has no event of its own here.
+        orphans: spans whose parent is named but has no event of its own here, or cannot be their parent.
         loose: events outside every span (records of the process itself).
     """
 
@@ -156,10 +161,11 @@ def build_trace(events: Iterable[Mapping[str, Any]]) -> Trace:
         length = CANONICAL_EVENTS.get(str(event["event"]))
         if length is None and str(event["span_id"]) not in ended:
             length = _LAST_SEEN.get(str(event["event"]))
-        if length is None or str(event["span_id"]) in nodes:
+        # Without a length of time it is no span; it is shown all the same.
+        duration = length_ns(event, length) if length is not None else None
+        if duration is None or str(event["span_id"]) in nodes:
             rest.append(event)
             continue
-        duration = int(float(event[length]) * 1_000_000)
         node = SpanNode(event, parse_timestamp(str(event["timestamp"])) - duration, duration)
         nodes[node.span_id] = node
     roots, orphans = [], []
@@ -171,6 +177,7 @@ def build_trace(events: Iterable[Mapping[str, Any]]) -> Trace:
             nodes[str(parent)].children.append(node)
         else:
             orphans.append(node)
+    orphans += _unreachable(nodes, [*roots, *orphans])
     loose: list[Mapping[str, Any]] = []
     for event in rest:
         owner = nodes.get(str(event["span_id"]))
@@ -179,10 +186,32 @@ def build_trace(events: Iterable[Mapping[str, Any]]) -> Trace:
     return Trace(tuple(by_start), tuple(orphans), tuple(loose))
 
 
+def _unreachable(nodes: Mapping[str, SpanNode], tops: Iterable[SpanNode]) -> list[SpanNode]:
+    """Spans that name each other as parents, and those too deep to be followed: cut off, so that none is lost."""
+    cut: list[SpanNode] = []
+    todo = [(node, 0) for node in tops]
+    left = dict(nodes)
+    while todo or left:
+        if not todo:
+            seen: set[str] = set()
+            name = next(iter(left))
+            while name not in seen:
+                seen.add(name)
+                name = str(nodes[name].event["parent_span_id"])
+            node, parent = nodes[name], nodes[str(nodes[name].event["parent_span_id"])]
+            parent.children = [child for child in parent.children if child is not node]
+            cut.append(node)
+            todo.append((node, 0))
+        node, depth = todo.pop()
+        left.pop(node.span_id, None)
+        if depth == _DEEPEST and node.children:
+            cut += node.children
+            todo += [(child, 0) for child in node.children]
+            node.children = []
+        todo += [(child, depth + 1) for child in node.children]
+    return cut
+
+
 def _when(event: Mapping[str, Any]) -> tuple[str, str, int]:
     """The order of events of several processes, wherever they were read from."""
-    return str(event["timestamp"]), str(event.get("instance_id")), int(event.get("seq") or 0)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return str(event["timestamp"]), str(event.get("instance_id")), int(number_of(event, "seq"))

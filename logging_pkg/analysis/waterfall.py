@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from logging_pkg.analysis.describe import detail, label
 from logging_pkg.analysis.trace import Interval, SpanNode, Trace
+from logging_pkg.analysis.values import number_of
 
 #: `span`: a bar of its own. `wait`: before an attempt. `sum`: of queries or cache calls, without a place in time.
 #: `finding`: an event in a span. `gap`: nothing accounts for it. `folded`: spans that are not shown.
@@ -121,7 +122,7 @@ def _shown(children: list[SpanNode], keep: int | None) -> set[int]:
 
 
 def _is_special(node: SpanNode) -> bool:
-    is_retried = int(node.event.get("attempt") or 1) > 1
+    is_retried = number_of(node.event, "attempt") > 1
     return is_retried or has_failed(node.event) or any(_is_special(child) for child in node.children)
 
 

@@ -16,24 +16,23 @@ def main() -> None:
     """Entry point of the console script."""
     try:
         from logging_pkg.cli.application import application_for
-        from logging_pkg.loki_client import LokiUnanswered, LokiUnreachable
-        from logging_pkg.prometheus_client import ServerUnanswered, ServerUnreachable
+        from logging_pkg.cli.exit_codes import exit_code_of
+        from logging_pkg.cli.output import say
     except ImportError as error:
         print(
             f'logpipe: {error.name} is not installed; install the tools with: pip install "logging-pkg[cli]"',
             file=sys.stderr,
         )
-        raise SystemExit(1) from error
+        raise SystemExit(2) from error
     try:
         application_for(sys.argv[1:])()
     except LogpipeError as error:
-        print(f"logpipe: {error}", file=sys.stderr)
-        absent = LokiUnreachable | LokiUnanswered | ServerUnreachable | ServerUnanswered
-        raise SystemExit(3 if isinstance(error, absent) else 1) from error
+        say(f"logpipe: {error}", err=True)
+        raise SystemExit(exit_code_of(error)) from error
     except OSError as error:
         # A directory that cannot be made, a file that may not be read: where no command says it better.
         place = f"{error.filename}: " if error.filename else ""
-        print(f"logpipe: {place}{error.strerror or error}", file=sys.stderr)
-        raise SystemExit(1) from error
+        say(f"logpipe: {place}{error.strerror or error}", err=True)
+        raise SystemExit(exit_code_of(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None

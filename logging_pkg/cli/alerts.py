@@ -17,11 +17,12 @@ from rich.text import Text
 
 from logging_pkg.analysis.alerts import PIPELINE_ALIVE, KnownAlert, known_alerts
 from logging_pkg.analysis.words import span
+from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
 from logging_pkg.cli.output import AsJson, terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.cli.tables import number
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import ConfigurationError
 
 BREACH, UNANSWERED = 1, 3
 SEVERITY_STYLES: Final = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
@@ -38,7 +39,9 @@ def alerts(
     """Show what fires or is pending now; exit 1 when a critical alert fires that nobody has silenced."""
     with open_servers(loki_url, prometheus_url, alertmanager_url) as servers:
         if len(servers.unknown) == 3:
-            raise StackError("no server known: start them with `logpipe stack up`, or give --loki-url and the others")
+            raise ConfigurationError(
+                "no server known: start them with `logpipe stack up`, or give --loki-url and the others"
+            )
         found = alerts_now(servers)
         has_asked_loki = servers.loki is not None and not servers.problems
         servers.tell()
@@ -112,4 +115,4 @@ def paragraph(alert: KnownAlert) -> Text:
 
 
 def _line(text: Text, words: str, style: str = "") -> None:
-    text.append(f"\n{_INDENT}{words}", style)
+    text.append(f"\n{_INDENT}{one_line(words)}", style)

@@ -6,7 +6,6 @@ In: a range. Out: the missing samples in Prometheus, and what was done; exit cod
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from logging_pkg.cli.loki import LokiUrl, checked_url, loki_client, stack_url
+from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.servers import PrometheusUrl
 from logging_pkg.cli.usage import wrong_usage
-from logging_pkg.exceptions import ConfigurationError, LogpipeError, LokiError, StackError
+from logging_pkg.exceptions import ConfigurationError, LogpipeError, LokiError
 from logging_pkg.pipeline.backfill import report, run
 from logging_pkg.pipeline.backfill.prometheus import Prometheus, PrometheusError, PrometheusUnreachableError
 from logging_pkg.pipeline.backfill.rules import longest_reach_ns, recording_groups
@@ -98,9 +98,9 @@ def backfill(
         _stop(error, WRONG_INPUT)
     seconds = time.monotonic() - began
     if as_json:
-        typer.echo(json.dumps(report.document(results, task, seconds), indent=2))
+        say_json(report.document(results, task, seconds), indent=2)
     else:
-        typer.echo("\n".join(report.lines(results, task, limits, seconds)))
+        say("\n".join(report.lines(results, task, limits, seconds)))
     if not report.is_filled(results, task):
         raise typer.Exit(STILL_MISSING)
 
@@ -137,7 +137,7 @@ def _prometheus_address(url: str | None) -> str:
     if url is not None:
         return checked_url(url, "Prometheus", 9090)
     if (found := stack_url("prometheus")) is None:
-        raise StackError("no Prometheus known: start one with `logpipe stack up`, or give --prometheus-url")
+        raise ConfigurationError("no Prometheus known: start one with `logpipe stack up`, or give --prometheus-url")
     return found
 
 
@@ -149,5 +149,5 @@ def _progress() -> Progress:
 
 
 def _stop(error: Exception, code: int) -> None:
-    typer.echo(f"logpipe: {error}", err=True)
+    say(f"logpipe: {error}", err=True)
     raise typer.Exit(code) from error

@@ -9,16 +9,14 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from logging_pkg.analysis.filters import Condition
 from logging_pkg.analysis.release_comparison import MINIMUM_COUNT, Change, compare
 from logging_pkg.analysis.tables import Column, Table
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, terminal
+from logging_pkg.cli.output import AsJson, Files, Rows, terminal
 from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
 from logging_pkg.cli.tables import number
 from logging_pkg.pipeline.event_search import Search
@@ -91,7 +89,7 @@ def _print(console: Console, table: Table, changes: list[Change], examples: dict
     if not changes:
         console.print(Text(f"{table.title}: no event of either release", style="dim"))
         return
-    shown = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows(table.title)
     shown.add_column(table.by[0], overflow="fold")
     columns = [column for column in table.columns if column.title not in {"mean", "stddev"}]
     for column in columns:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from logging_pkg.cli.alerts import alerts_now
 from logging_pkg.cli.durations import duration_ns
+from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import STACK_DIRECTORY, LokiUrl
 from logging_pkg.cli.output import AsJson, terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
@@ -128,7 +129,9 @@ def _is_silent(alertmanager_url: str) -> bool | None:
 def _print(console: Console, found: list[stages.Stage]) -> None:
     for stage in found:
         style = _STYLES[stage.state]
-        line = Text.assemble((f"{_MARKS[stage.state]} {stage.state:10}", style), f" {stage.name:19}{stage.figure}")
+        line = Text.assemble(
+            (f"{_MARKS[stage.state]} {stage.state:10}", style), f" {stage.name:19}{one_line(stage.figure)}"
+        )
         if stage.next:
             line.append(f"\n{' ' * _INDENT}→ {stage.next}", "cyan")
         console.print(line, soft_wrap=True)

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from logging_pkg.analysis.alerts import KnownAlert
 from logging_pkg.cli.alerts import SEVERITY_STYLES, UNANSWERED, alerts_now, paragraph
+from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
 from logging_pkg.cli.output import AsJson, terminal
 from logging_pkg.cli.search import event_line
@@ -158,7 +159,7 @@ def _print_live(console: Console, found: AlertRule, live: _Live, *, show_query: 
         console.print(Text(query, style="cyan"), soft_wrap=True)
     for entry in entries:
         event = _event(entry)
-        console.print(event_line(event) if event is not None else Text(entry.line), soft_wrap=True)
+        console.print(event_line(event) if event is not None else Text(one_line(entry.line)), soft_wrap=True)
     correlations = dict.fromkeys(str(event["correlation_id"]) for entry in entries if (event := _event(entry)))
     for identifier in list(correlations)[:3]:
         console.print(f"  logpipe trace {identifier}")

@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from logging_pkg.analysis.words import size, span
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.output import AsJson, Rows, terminal
 from logging_pkg.cli.servers import PrometheusUrl, open_servers
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.loki_client import VectorSample
 from logging_pkg.pipeline.alert_story import alert_rules
 from logging_pkg.pipeline.forecast import FORECASTS, GROWTH_QUERY, Forecast, forecasts_of
@@ -52,7 +50,7 @@ def forecast(
     with open_servers(loki_url, prometheus_url, None, timeout_s=_TIMEOUT_S) as servers:
         loki, prometheus = servers.loki, servers.prometheus
         if loki is None and prometheus is None:
-            raise StackError(
+            raise ConfigurationError(
                 "no server known: start them with `logpipe stack up`, or give --loki-url and --prometheus-url"
             )
         for name in FORECASTS:
@@ -78,7 +76,7 @@ def forecast(
 
 
 def _print(console: Console, found: dict[str, list[Forecast]]) -> None:
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows()
     for title in ("what", "of"):
         shown.add_column(title, overflow="fold")
     shown.add_column("lasts", justify="right", no_wrap=True)
@@ -112,7 +110,7 @@ def _print_growth(console: Console, growth: Sequence[VectorSample]) -> None:
     if not growth:
         console.print("tables: none grows, or half a day of samples is not there yet")
         return
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows()
     for title in ("growing table", "of"):
         shown.add_column(title, overflow="fold")
     for title in ("a day", "in 30 days"):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from logging_pkg.exceptions import ConfigurationError, StackError
+from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.loki_client import LokiClient
 
 STACK_DIRECTORY = Path(".logpipe/stack")
@@ -26,11 +26,11 @@ def loki_client(url: str | None) -> LokiClient:
     """A client of the Loki named, else of the running stack of this directory.
 
     Raises:
-        StackError: neither is there; the message says how to give one.
+        ConfigurationError: neither is there; the message says how to give one.
     """
     url = url or stack_url()
     if url is None:
-        raise StackError("no Loki known: start one with `logpipe stack up`, or give --loki-url")
+        raise ConfigurationError("no Loki known: start one with `logpipe stack up`, or give --loki-url")
     return LokiClient(checked_url(url))
 
 

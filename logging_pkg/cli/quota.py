@@ -10,12 +10,10 @@ import json
 from dataclasses import asdict, dataclass
 
 import typer
-from rich import box
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, duration, terminal
+from logging_pkg.cli.output import AsJson, Files, Rows, duration, terminal
 from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
 from logging_pkg.pipeline.event_tables import QUOTA_DAY, QUOTA_MINUTE, QUOTA_USER_MINUTE
 from logging_pkg.pipeline.scope import Scope
@@ -97,7 +95,7 @@ def _print(uses: list[Use]) -> None:
     if not uses:
         console.print("no call to Google in the last 25 hours")
         return
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows()
     for title in ("project", "quota"):
         shown.add_column(title, overflow="fold")
     for title in ("used", "limit", "share", "lasts"):

@@ -6,7 +6,6 @@ In: test files. Out: what failed and why; exit codes: 0 all passed, 1 something 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -18,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.exceptions import LogpipeError, LokiError, RuleError, StackError
 from logging_pkg.pipeline.rules_test.explain import explain, matched_lines, reasons
@@ -128,16 +128,16 @@ def run_rule_tests(
         _stop(error, WRONG_INPUT)
     if as_json:
         report = document(outcomes, failures, of_promtool, verdicts, seconds, versions)
-        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        say_json(report, indent=2)
     else:
         for failure in failures:
-            typer.echo(failure_text(failure) + "\n")
+            say(failure_text(failure) + "\n")
         for outcome in of_promtool:
             if not outcome.passed:
-                typer.echo(promtool_failure_text(outcome) + "\n")
-        typer.echo(summary(outcomes, of_promtool, seconds, versions))
+                say(promtool_failure_text(outcome) + "\n")
+        say(summary(outcomes, of_promtool, seconds, versions))
         if verdicts:
-            typer.echo("\n" + "\n".join(table(verdicts)))
+            say("\n" + "\n".join(table(verdicts)))
     if has_failed or any(verdict.survived for verdict in verdicts):
         raise typer.Exit(FAILED)
 
@@ -188,16 +188,16 @@ def _mutate(loki: ThrowawayLoki, stored: Sequence[StoredTest], registry: Registr
         try:
             mutants += mutants_of(rule, interval_ns, registry)
         except RuleError as error:
-            typer.echo(f"logpipe: {error}", err=True)
+            say(f"logpipe: {error}", err=True)
     return judge(loki, stored, mutants, jobs)
 
 
 def _explain(loki: ThrowawayLoki, outcomes: Sequence[Outcome], name: str) -> None:
     for outcome in outcomes:
         if name in outcome.test.name or name in outcome.check.subject:
-            typer.echo("\n".join(explain(loki, outcome)) + "\n")
+            say("\n".join(explain(loki, outcome)) + "\n")
 
 
 def _stop(error: Exception, code: int) -> None:
-    typer.echo(f"logpipe: {error}", err=True)
+    say(f"logpipe: {error}", err=True)
     raise typer.Exit(code) from error

@@ -5,16 +5,17 @@ In: schema directories, NDJSON files. Out: text on stdout, exit 1 on an invalid 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import typer
 
+from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.schema_coverage import coverage
 from logging_pkg.cli.schema_diff import diff
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.schema_example import example
 from logging_pkg.cli.schema_infer import infer
+from logging_pkg.cli.usage import declared_event
 from logging_pkg.schemas import Registry
 from logging_pkg.testing import StreamProblem, validate_stream
 
@@ -36,10 +37,8 @@ def list_events(schemas: Directories = None) -> None:
 def show(event: str, schemas: Directories = None) -> None:
     """Print the JSON Schema of a whole line of one event, envelope included."""
     registry = registry_of(schemas)
-    if event not in registry.events:
-        typer.echo(f"logpipe: {registry.unknown_event(event)}", err=True)
-        raise typer.Exit(1)
-    print(json.dumps(registry.line_schema(event), indent=2, ensure_ascii=False))
+    declared_event(registry, event)
+    say_json(registry.line_schema(event), indent=2)
 
 
 @app.command()
@@ -66,10 +65,10 @@ def _validate(file: Path, registry: Registry) -> tuple[int, int]:
         for result in validate_stream(file, registry):
             if isinstance(result, StreamProblem):
                 problems += 1
-                print(result)
+                say(str(result))
             else:
                 events += 1
     except OSError as error:
         problems += 1
-        print(f"{file}: cannot be read: {error.strerror}")
+        say(f"{file}: cannot be read: {error.strerror}")
     return problems, events

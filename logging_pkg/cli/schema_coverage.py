@@ -5,7 +5,6 @@ In: files of events, stdin, or Loki. Out: a table or JSON on stdout, exit 1 unde
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import typer
 
 from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import LokiUrl, loki_client
+from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.loki_client import LokiClient, Streams
@@ -71,10 +71,13 @@ def coverage(
     for line in _lines(files, loki_url, since):
         found.add(line)
     report = Report(found, tuple(in_the_dark(found, Readers(root, registry))))
-    typer.echo(json.dumps(report.value(), indent=2, ensure_ascii=False) if as_json else str(report))
+    if as_json:
+        say_json(report.value(), indent=2)
+    else:
+        say(str(report))
     covered = report.shares()["events"]
     if covered.percent < fail_under:
-        typer.echo(f"logpipe: {covered.percent:.1f} % of events seen, --fail-under asks for {fail_under:g} %", err=True)
+        say(f"logpipe: {covered.percent:.1f} % of events seen, --fail-under asks for {fail_under:g} %", err=True)
         raise typer.Exit(1)
 
 

@@ -6,12 +6,12 @@ without a raised version. Never: changes a file.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.output import say, say_json
 from logging_pkg.conf import Settings
 from logging_pkg.pipeline.readers import Readers
 from logging_pkg.pipeline.schema_diff import compared
@@ -44,7 +44,10 @@ def diff(
     registry = before.load()
     names = (_INSTALLED if before.directory == str(builtin_directory()) else str(before), str(after))
     comparison = compared(registry, after.load(), Readers(root, registry), names)
-    typer.echo(json.dumps(comparison.value(), indent=2, ensure_ascii=False) if as_json else str(comparison))
+    if as_json:
+        say_json(comparison.value(), indent=2)
+    else:
+        say(str(comparison))
     if comparison.breaches:
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.output import say
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.exceptions import SchemaError
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
@@ -49,11 +50,11 @@ def infer(
     found = infer_schemas(json_lines(files or [STDIN]), registry.envelope, event_field)
     if out is None:
         for draft in found.drafts:
-            typer.echo(_text(draft), nl=False)
+            say(_text(draft).rstrip())
     else:
         _write(out, found)
     for line in _told(found, registry):
-        typer.echo(line, err=True)
+        say(line, err=True)
 
 
 def _text(draft: Draft) -> str:
@@ -69,7 +70,7 @@ def _write(directory: Path, found: Inference) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for path, draft in paths.items():
         path.write_text(_text(draft), encoding="utf-8")
-        typer.echo(str(path))
+        say(str(path))
     load_directory(directory)
 
 

@@ -5,19 +5,21 @@ In: conditions, a source. Out: a line per event, or the events as NDJSON. Never:
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.text import Text
 
 from logging_pkg.analysis.describe import detail, label
 from logging_pkg.analysis.filters import ConditionError, condition
 from logging_pkg.analysis.trace import CANONICAL_EVENTS
+from logging_pkg.analysis.values import length_ns
+from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, Files, duration, terminal
+from logging_pkg.cli.output import AsJson, Files, duration, say, say_json, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
 from logging_pkg.cli.usage import wrong_usage
@@ -88,7 +90,7 @@ def tail(
 
 
 def _tell(error: LokiError) -> None:
-    typer.echo(f"logpipe: {error}; trying again", err=True)
+    say(f"logpipe: {error}; trying again", err=True)
 
 
 def _search(
@@ -112,7 +114,7 @@ def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
     console = terminal()
     for event in events:
         if as_json:
-            typer.echo(orjson.dumps(event))
+            say_json(event)
         else:
             console.print(event_line(event), soft_wrap=True)
 
@@ -120,19 +122,20 @@ def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
 def event_line(event: dict[str, Any]) -> Text:
     """`10:00:01.123 calendar-sync  GET /dashboard/  200   user 3 · 4,795 bytes   38 ms   0192f0c1…`."""
     correlation = str(event["correlation_id"])
-    colour = _COLOURS[int(correlation[-6:] or "0", 16) % len(_COLOURS)]
+    colour = _COLOURS[zlib.crc32(correlation.encode(errors="replace")) % len(_COLOURS)]
     told = label(event)
     name = str(event["event"])
     parts = [
         (f"{str(event['timestamp'])[11:23]} ", "dim"),
-        (f"{event['service_name']} ", "dim"),
+        (f"{event.get('service_name')} ", "dim"),
         (f"{correlation[:_SHOWN_ID_DIGITS]} ", colour),
-        (told, _LEVEL_STYLES.get(str(event["level"]), "")),
+        (told, _LEVEL_STYLES.get(str(event.get("level")), "")),
         (f"  {_length(event)}{detail(event)}", "dim" if told != name else ""),
     ]
-    return Text.assemble(*((text, style) for text, style in parts))
+    return Text.assemble(*((one_line(text), style) for text, style in parts))
 
 
 def _length(event: dict[str, Any]) -> str:
     field = CANONICAL_EVENTS.get(str(event["event"]))
-    return f"{duration(float(event[field]) * 1_000_000)}  " if field else ""
+    length = length_ns(event, field) if field else None
+    return f"{duration(length)}  " if length is not None else ""

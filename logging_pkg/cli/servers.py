@@ -14,7 +14,8 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from logging_pkg.cli.loki import checked_url, stack_url
-from logging_pkg.exceptions import LokiError, StackError
+from logging_pkg.cli.output import say
+from logging_pkg.exceptions import ConfigurationError, LokiError
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.prometheus_client import AlertmanagerClient, PrometheusClient, ServerError
 
@@ -65,9 +66,9 @@ class Servers:
         if unknown:
             names = " and ".join(unknown)
             options = ", ".join(f"--{name.lower()}-url" for name in unknown)
-            typer.echo(f"logpipe: {names} not asked: no address ({options})", err=True)
+            say(f"logpipe: {names} not asked: no address ({options})", err=True)
         for problem in self.problems:
-            typer.echo(f"logpipe: {problem}", err=True)
+            say(f"logpipe: {problem}", err=True)
 
 
 @contextmanager
@@ -98,8 +99,8 @@ def needed(client: T | None, name: str) -> T:
     """A client that a command cannot do without.
 
     Raises:
-        StackError: its address is not known; the message says how to give one.
+        ConfigurationError: its address is not known; the message says how to give one.
     """
     if client is None:
-        raise StackError(f"no {name} known: start one with `logpipe stack up`, or give --{name.lower()}-url")
+        raise ConfigurationError(f"no {name} known: start one with `logpipe stack up`, or give --{name.lower()}-url")
     return client

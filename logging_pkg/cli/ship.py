@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.exit_codes import WRONG_INPUT
 from logging_pkg.cli.loki import checked_url, stack_url
+from logging_pkg.cli.output import say
 from logging_pkg.conf import Settings, configure
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.schemas import load_registry
@@ -129,7 +131,7 @@ def vector_config(
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         _say(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
-        raise typer.Exit(1) from None
+        raise typer.Exit(WRONG_INPUT) from None
     renewed = render_declared_events(registry, text)
     if renewed == text:
         return
@@ -140,4 +142,4 @@ def vector_config(
 
 
 def _say(text: str) -> None:
-    typer.echo(f"logpipe ship: {text}", err=True)
+    say(f"logpipe ship: {text}", err=True)

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.output import AsJson, Rows, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.servers import PrometheusUrl, needed, open_servers
 from logging_pkg.cli.source import Env, Service
@@ -63,7 +61,7 @@ def _print(console: Console, found: list[Standing]) -> None:
     if not found:
         console.print("no objective: docs/SERVICE_LEVELS.md tells how to add one to loki/slos.yaml")
         return
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows()
     for title in ("objective", "service"):
         shown.add_column(title, overflow="fold")
     for title in ("promised", "reached", "budget left"):

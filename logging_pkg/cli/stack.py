@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import StackError, StackInputError
 from logging_pkg.stack import supervisor
 from logging_pkg.stack.binaries import find_binary
 from logging_pkg.stack.runner import default_config_directory
@@ -102,7 +102,7 @@ def build(server: Servers = None) -> None:
     with BuildDisplay() as display:
         for name in server or [name for name in known if name not in SERVERS or not SERVERS[name].optional]:
             if name not in known:
-                raise StackError(f"unknown server {name!r}; expected some of {', '.join(known)}")
+                raise StackInputError(f"unknown server {name!r}; expected some of {', '.join(known)}")
             found = find_binary(name, on_progress=display)
             typer.echo(f" ✓ {name:13} {found.version:10} {found.origin}  {found.path}")
 
@@ -112,6 +112,6 @@ def _ports(pairs: list[str]) -> dict[str, int]:
     for pair in pairs:
         name, separator, number = pair.partition("=")
         if not separator or name not in SERVERS or not number.isdecimal():
-            raise StackError(f"--port {pair}: expected SERVER=NUMBER with SERVER one of {', '.join(SERVERS)}")
+            raise StackInputError(f"--port {pair}: expected SERVER=NUMBER with SERVER one of {', '.join(SERVERS)}")
         ports[name] = int(number)
     return ports

@@ -5,17 +5,16 @@ In: Tables with their rows. Out: text on a console, JSON values. Never: asks any
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from logging_pkg.analysis.describe import short_statement
 from logging_pkg.analysis.tables import Column, Table, TableRow
-from logging_pkg.cli.output import duration
+from logging_pkg.cli.output import Rows, duration
 
 
 def print_rows(console: Console, table: Table, rows: Sequence[TableRow]) -> None:
@@ -23,14 +22,16 @@ def print_rows(console: Console, table: Table, rows: Sequence[TableRow]) -> None
     if not rows:
         console.print(Text(f"{table.title}: none", style="dim"))
         return
-    shown = RichTable(title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = Rows(table.title)
     for name in table.by:
         shown.add_column(name, overflow="fold", ratio=3 if name == "fingerprint" else None)
     for column in table.columns:
         shown.add_column(column.title, justify="right", no_wrap=True)
     for row in rows:
         key = zip(table.by, row.key, strict=True)
-        cells = [Text((short_statement(text) if name == "fingerprint" else text) or "–") for name, text in key]
+        cells: list[str | Text] = [
+            (short_statement(text) if name == "fingerprint" else text) or "–" for name, text in key
+        ]
         cells += [_cell(column, value) for column, value in zip(table.columns, row.values, strict=True)]
         shown.add_row(*cells)
     console.print(shown)
@@ -58,6 +59,8 @@ def number(value: float, unit: str = "") -> str:
         return duration(value * 1_000_000)
     if unit == "ratio":
         return f"{100 * value:.1f} %"
+    if not math.isfinite(value):
+        return str(value)
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 

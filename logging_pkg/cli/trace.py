@@ -6,7 +6,7 @@ the terminal, or JSON. Never: writes.
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -17,9 +17,14 @@ from rich.text import Text
 
 from logging_pkg.analysis.trace import Interval, SpanNode, Trace, build_trace
 from logging_pkg.analysis.waterfall import Row, bounds, waterfall
+from logging_pkg.cli.durations import duration_ns
+from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, Files, duration, terminal
-from logging_pkg.pipeline.lookup import events_in_files, events_of
+from logging_pkg.cli.output import AsJson, Files, duration, say, say_json, terminal
+from logging_pkg.cli.source import ShowQuery
+from logging_pkg.cli.usage import wrong_usage
+from logging_pkg.pipeline.correlation import look_up
+from logging_pkg.pipeline.lookup import events_in_files
 
 #: Columns of the bars at most and at least, and of a length of time.
 _BAR_CELLS, _MIN_BAR_CELLS, _DURATION_CELLS = 40, 12, 8
@@ -34,12 +39,20 @@ def trace(
     loki_url: LokiUrl = None,
     files: Files = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every span, however many stand side by side.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DURATION", help="How far back in Loki, where the ID tells no time; 6h."),
+    ] = None,
+    show_query: ShowQuery = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what one cause set off: request, queries, syncs and API attempts, with times, and what they don't explain.
 
     The ID may be a correlation_id, the first digits of one, a request_id, a sync_id or an api_call_id.
     """
+    since_ns = duration_ns(since) if since is not None else None
+    if files and (since is not None or show_query):
+        raise wrong_usage("--file with --since or --show-query: files are read whole, and nothing is asked of Loki")
     if files:
         events = events_in_files(files, some_id)
     else:
@@ -49,10 +62,13 @@ def trace(
             def show(done: int, total: int) -> None:
                 progress.update(bar, total=total, completed=done)
 
-            events = events_of(client, some_id, on_progress=show)
+            looked_up = look_up(client, some_id, since_ns=since_ns, on_progress=show)
+        events = looked_up.events
+        for asked in looked_up.asked if show_query else ():
+            say(f"{asked.query}   # {_moment(asked.start_ns)} to {_moment(asked.end_ns)}", err=as_json)
     found = build_trace(events)
     if as_json:
-        typer.echo(json.dumps(_value(found), ensure_ascii=False))
+        say_json(_value(found))
     else:
         print_trace(found, terminal(), keep=None if show_all else _KEEP)
 
@@ -69,12 +85,12 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
     if not rows:
         console.print("no request, sync, API call or function in it; its log records:")
         for event in found.loose:
-            console.print(Text(f" {event['timestamp']} {event['event']} {event.get('message', '')}"))
+            console.print(Text(one_line(f" {event['timestamp']} {event['event']} {event.get('message', '')}")))
         return
     begin, end = bounds(found)
     root = next(row for row in rows if row.kind == "span")
-    title = f"   {root.label}   {duration(end - begin)}   {100 * found.explained:.0f} % explained"
-    console.print(Text.assemble((str(root.event["correlation_id"]), "bold"), title), soft_wrap=True)
+    title = f"   {one_line(root.label)}   {duration(end - begin)}   {100 * found.explained:.0f} % explained"
+    console.print(Text.assemble((one_line(str(root.event["correlation_id"])), "bold"), title), soft_wrap=True)
     cells = max(_MIN_BAR_CELLS, min(_BAR_CELLS, console.width // 5))
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, console.width // 2 - 8))
@@ -84,14 +100,18 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
     for row in rows:
         style = "red" if row.failed else _STYLES.get(row.kind, "")
         table.add_row(
-            Text(_indent(row) + row.label, style=style),
+            Text(one_line(_indent(row) + row.label), style=style),
             Text(_bar(row, (begin, max(end, begin + 1)), cells), style=style or "cyan"),
             duration(row.duration_ns) if row.duration_ns is not None else "",
-            Text(row.detail, style="yellow" if row.kind == "finding" else "dim"),
+            Text(one_line(row.detail), style="yellow" if row.kind == "finding" else "dim"),
         )
     console.print(table)
     if found.orphans:
         console.print(Text(f"{len(found.orphans)} spans name a parent that is not in the store", style="red"))
+
+
+def _moment(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _progress() -> Progress:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typer
 
+from logging_pkg.cli.exit_codes import WRONG_INPUT
+from logging_pkg.cli.output import say
 from logging_pkg.schemas import EventSchema, Registry
 
 
@@ -16,8 +18,8 @@ def wrong_usage(message: str) -> typer.Exit:
     Args:
         message: names the option, the value, what is expected and what to do.
     """
-    typer.echo(f"logpipe: {message}", err=True)
-    return typer.Exit(2)
+    say(f"logpipe: {message}", err=True)
+    return typer.Exit(WRONG_INPUT)
 
 
 def declared_event(registry: Registry, event: str) -> EventSchema:

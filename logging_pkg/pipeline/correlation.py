@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 from logging_pkg.context import UNIT_FIELDS
-from logging_pkg.exceptions import LogpipeError
+from logging_pkg.exceptions import InputError, LogpipeError
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.loki_client.paging import Direction
 from logging_pkg.schemas.conventions import parse_timestamp
@@ -29,6 +29,9 @@ AROUND_NS: Final = 300 * _SECOND
 _NEWEST_NS: Final = _HOUR
 #: Every stream of this pipeline has these labels.
 ALL_STREAMS: Final = '{service_name=~".+", event=~".+"}'
+_TOO_OLD: Final = (
+    "; is it older than 6 h? then give the whole correlation_id, or look further: logpipe trace --since 3d"
+)
 #: A search of one ID; the longest prefix that is no span ID is 15 digits.
 _ID: Final = re.compile(r"[0-9a-f]{4,32}")
 SPAN_ID_DIGITS: Final = 16
@@ -38,6 +41,10 @@ UNIT_IDS: Final = tuple(UNIT_FIELDS.values())
 
 class NoSuchId(LogpipeError):  # noqa: N818 - it says what is the matter
     """A text is no ID, nothing has it, or more than one thing has."""
+
+
+class WrongId(NoSuchId, InputError):  # noqa: N818 - it says what is the matter
+    """A text is no ID, or too short a beginning of one: wherever it is looked for, it must be given otherwise."""
 
 
 Progress = Callable[[int, int], None]
@@ -102,6 +109,7 @@ def look_up(
     *,
     now_ns: int | None = None,
     at_ns: int | None = None,
+    since_ns: int | None = None,
     limit: int | None = None,
     on_progress: Progress = lambda _done, _total: None,
 ) -> Found:
@@ -115,6 +123,7 @@ def look_up(
         some_id: a correlation ID, the beginning of one (4 digits or more), or a request_id, sync_id or api_call_id.
         now_ns: end of the search; the present when None.
         at_ns: when the line was written that led to this ID, ns since 1970, where that is known.
+        since_ns: how far back, ns, to look for an ID that does not tell its own time; 6 h when None.
         limit: of events; all when None.
         on_progress: told, after each part of the time that was looked through, how many are and how many there are.
 
@@ -126,10 +135,10 @@ def look_up(
     now_ns = time.time_ns() if now_ns is None else now_ns
     found = Found()
     if len(some_id) != _CORRELATION_ID_DIGITS:
-        correlations = _correlations(client, some_id, now_ns, found, on_progress)
-        some_id = only_one(some_id, correlations, "; is it older than 6 h? then give the whole correlation_id")
+        correlations = _correlations(client, some_id, _window(some_id, now_ns, since_ns), found, on_progress)
+        some_id = only_one(some_id, correlations, _TOO_OLD if since_ns is None else " in that time")
     condition = f'correlation_id="{some_id}"'
-    start_ns, end_ns = search_window(some_id, now_ns)
+    start_ns, end_ns = _window(some_id, now_ns, since_ns)
     found.events, found.is_cut = _read(client, condition, start_ns, end_ns, limit)
     found.asked.append(_asked(condition, start_ns, end_ns))
     if at_ns is not None and (found.is_cut or not start_ns <= at_ns < end_ns):
@@ -148,7 +157,7 @@ def checked(some_id: str) -> str:
     """
     digits = some_id.lower().replace("-", "")
     if _ID.fullmatch(digits) is None:
-        raise NoSuchId(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
+        raise WrongId(f"{some_id[:40]!r} is no ID: expected 4 to 32 hexadecimal digits")
     return digits
 
 
@@ -162,16 +171,25 @@ def only_one(some_id: str, correlations: Collection[str], where: str) -> str:
         raise NoSuchId(f"no event with {some_id} found{where}")
     if len(correlations) > 1:
         shown = ", ".join(sorted(correlations)[:5])
-        raise NoSuchId(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
+        raise WrongId(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
     return next(iter(correlations))
 
 
-def _correlations(client: LokiClient, some_id: str, now_ns: int, told: Found, on_progress: Progress) -> set[str]:
+def _window(some_id: str, now_ns: int, since_ns: int | None) -> tuple[int, int]:
+    """Where to look for an ID: where its own time tells, else as far back as is asked for."""
+    start_ns, end_ns = search_window(some_id, now_ns)
+    has_time = start_ns != now_ns - 6 * _HOUR
+    return (start_ns if has_time or since_ns is None else now_ns - since_ns), end_ns
+
+
+def _correlations(
+    client: LokiClient, some_id: str, window: tuple[int, int], told: Found, on_progress: Progress
+) -> set[str]:
     """The correlations that an ID may mean, looked for from the newest time to the oldest.
 
     What is no beginning of a correlation ID means one correlation: once it is found, no more is looked for.
     """
-    start_ns, end_ns = search_window(some_id, now_ns)
+    start_ns, end_ns = window
     condition, is_unit = f'correlation_id=~"{some_id}.*"', False
     if len(some_id) == SPAN_ID_DIGITS:
         condition = " or ".join([*(f'{name}="{some_id}"' for name in UNIT_IDS), condition])

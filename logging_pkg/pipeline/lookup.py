@@ -20,7 +20,7 @@ from logging_pkg.analysis.completeness import Completeness, Stored, completeness
 from logging_pkg.loki_client import LokiClient, Streams, Vector
 from logging_pkg.pipeline.correlation import ALL_STREAMS, SPAN_ID_DIGITS, UNIT_IDS, checked, look_up, only_one
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
-from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
+from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX, parse_timestamp
 
 _SECOND = 1_000_000_000
 #: What a line must have to be an event of a trace.
@@ -84,8 +84,15 @@ def events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
 
 
 def is_event(value: Mapping[str, Any]) -> bool:
-    """Whether a JSON object has what every event of this pipeline has."""
-    return value.keys() >= _ENVELOPE_IDS
+    """Whether a JSON object has what every event of this pipeline has, in its type."""
+    texts = (value.get(name) for name in _ENVELOPE_IDS if name != "parent_span_id")
+    if not (value.keys() >= _ENVELOPE_IDS and all(isinstance(text, str) for text in texts)):
+        return False
+    try:
+        parse_timestamp(value["timestamp"])
+    except ValueError:
+        return False
+    return value["parent_span_id"] is None or isinstance(value["parent_span_id"], str)
 
 
 def _stdin_copy(stack: ExitStack) -> Path:

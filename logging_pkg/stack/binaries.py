@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import StackError, StackInputError
 from logging_pkg.stack import releases
 from logging_pkg.stack.gobuild import OnProgress, build, built_path
 from logging_pkg.stack.tools import TOOLS, Tool, cache_directory, parse_version, version_text
@@ -79,10 +79,10 @@ def find_binary(
 def _configured(tool: Tool, value: str, environ: Mapping[str, str]) -> Binary:
     path = Path(value)
     if not (path.is_file() and os.access(path, os.X_OK)):
-        raise StackError(f"{tool.variable}={value}: expected an executable file")
+        raise StackInputError(f"{tool.variable}={value}: expected an executable file")
     version, problem = _examine(tool, path, environ)
     if problem is not None:
-        raise StackError(f"{tool.variable}={value}: {problem}")
+        raise StackInputError(f"{tool.variable}={value}: {problem}")
     return Binary(tool.name, path, version, tool.variable)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import StackError, StackInputError
 
 HOST = "127.0.0.1"
 
@@ -42,7 +42,7 @@ def require_free(server: str, port: int) -> int:
         StackError: it is out of range, or something listens on it.
     """
     if not 1 <= port <= 65535:
-        raise StackError(f"{server}: port {port} is not a port; expected 1 to 65535")
+        raise StackInputError(f"{server}: port {port} is not a port; expected 1 to 65535")
     if not is_free(port):
         raise StackError(
             f"{server}: port {port} on {HOST} is in use; stop what listens there, or choose another with "

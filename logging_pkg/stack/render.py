@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import StackError, StackInputError
 from logging_pkg.stack.ports import HOST
 from logging_pkg.stack.webhook import DEADMANSSWITCH_PATH
 
@@ -52,13 +52,13 @@ def load_yaml(path: Path) -> Document:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise StackError(
+        raise StackInputError(
             f"{path}: {error.strerror}; run from the project's root, or name the directory with --config"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StackError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        raise StackInputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
-        raise StackError(f"{path}: expected a mapping at the top, got {type(document).__name__}")
+        raise StackInputError(f"{path}: expected a mapping at the top, got {type(document).__name__}")
     return document
 
 
@@ -162,9 +162,9 @@ def vector_config(source: Path, api_port: int, addresses: Addresses) -> Document
     try:
         document = tomllib.loads(source.read_text(encoding="utf-8"))
     except OSError as error:
-        raise StackError(f"{source}: {error.strerror}; run from the project's root") from None
+        raise StackInputError(f"{source}: {error.strerror}; run from the project's root") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StackError(f"{source}: not TOML: {error}") from None
+        raise StackInputError(f"{source}: not TOML: {error}") from None
     document.pop("tests", None)
     for sink in document.get("sinks", {}).values():
         if sink.get("type") == "loki" and addresses.loki is not None:
@@ -201,15 +201,15 @@ def read_rules(directory: Path) -> dict[str, Document]:
         document = load_yaml(path)
         groups = document.get("groups")
         if not isinstance(groups, list):
-            raise StackError(
+            raise StackInputError(
                 f"{path}: expected a list of rule groups under `groups`; only rule files may be in {directory}"
             )
         for group in groups:
             if not (isinstance(group, dict) and group.get("name") and isinstance(group.get("rules"), list)):
-                raise StackError(f"{path}: expected a `name` and a list of `rules` in every group")
+                raise StackInputError(f"{path}: expected a `name` and a list of `rules` in every group")
             for rule in group["rules"]:
                 if not (isinstance(rule, dict) and rule.get("expr") and ("record" in rule) != ("alert" in rule)):
-                    raise StackError(
+                    raise StackInputError(
                         f"{path}: group {group['name']}: expected `expr` and `record` or `alert` in {rule!r:.200}"
                     )
         found[path.name] = document

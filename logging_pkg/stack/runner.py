@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import requests
 
-from logging_pkg.exceptions import LokiError, StackError
+from logging_pkg.exceptions import LokiError, StackError, StackInputError
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.stack import render
 from logging_pkg.stack.binaries import Binary, find_binary
@@ -90,7 +90,7 @@ class Stack:
     ) -> None:
         unknown = [name for name in (*servers, *(ports or {})) if name not in SERVERS]
         if unknown:
-            raise StackError(f"unknown server {unknown[0]!r}; expected some of {', '.join(SERVERS)}")
+            raise StackInputError(f"unknown server {unknown[0]!r}; expected some of {', '.join(SERVERS)}")
         self.servers = tuple(name for name in SERVERS if name in servers)
         self.instead: dict[str, str] = {}
         self.binaries: dict[str, Binary] = {}

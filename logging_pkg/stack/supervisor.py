@@ -20,7 +20,7 @@ from types import FrameType
 
 import requests
 
-from logging_pkg.exceptions import StackError
+from logging_pkg.exceptions import StackError, StackInputError
 from logging_pkg.stack.binaries import find_binary
 from logging_pkg.stack.gobuild import OnProgress
 from logging_pkg.stack.process import end_process, is_running
@@ -32,6 +32,8 @@ from logging_pkg.stack.webhook import Delivery, describe
 Say = Callable[[str], None]
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_S = 0.1
+#: The detached supervisor's exit code where its options are wrong, so that who started it can tell.
+_WRONG_INPUT = 2
 # Supervisors that are meant to outlive this process; a Popen that is collected while its process runs complains.
 _detached: list[subprocess.Popen[bytes]] = []
 
@@ -93,7 +95,7 @@ def ports_from_environ(environ: Mapping[str, str]) -> dict[str, int]:
         variable = f"LOGPIPE_{name.upper()}_PORT"
         if value := environ.get(variable):
             if not value.isdecimal():
-                raise StackError(f"{variable}={value}: expected a port number")
+                raise StackInputError(f"{variable}={value}: expected a port number")
             ports[name] = int(value)
     return ports
 
@@ -189,7 +191,8 @@ def run_detached(options: Options, on_progress: OnProgress | None = None, deadli
                 return state
             if process.poll() is not None:
                 said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                raise StackError(said[-1] if said else f"the supervisor ended with exit code {process.returncode}")
+                kind = StackInputError if process.returncode == _WRONG_INPUT else StackError
+                raise kind(said[-1] if said else f"the supervisor ended with exit code {process.returncode}")
             time.sleep(_POLL_S)
         raise StackError(f"the stack is not ready after {deadline_s:g} s; log: {log}")
     except BaseException:
@@ -254,7 +257,7 @@ def main() -> None:
         run(Options(**document), say)
     except StackError as error:
         say(str(error))
-        sys.exit(1)
+        sys.exit(_WRONG_INPUT if isinstance(error, StackInputError) else 1)
 
 
 if __name__ == "__main__":

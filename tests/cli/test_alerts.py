@@ -89,6 +89,6 @@ def test_a_server_that_does_not_answer_is_told_and_is_exit_code_3(watched: Watch
     assert f"logpipe: {away}/prometheus/api/v1/alerts: no connection" in done.stderr
     assert "Alertmanager not asked: no address (--alertmanager-url)" in done.stderr
     nobody = logpipe("alerts", cwd=watched.directory)
-    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert (nobody.returncode, nobody.stdout) == (2, "")
     assert "no server known: start them with `logpipe stack up`" in nobody.stderr
-    assert logpipe("alerts", "--alertmanager-url", "localhost").returncode == 1
+    assert logpipe("alerts", "--alertmanager-url", "localhost").returncode == 2

@@ -98,4 +98,4 @@ def test_no_answer_is_exit_code_3_and_no_address_says_how_to_give_one(watched: W
     away = forecast(watched, "--prometheus-url", "http://127.0.0.1:1", "--loki-url", "http://127.0.0.1:1")
     assert (away.returncode, "Alertmanager" in away.stderr) == (3, False)
     unknown = forecast(watched)
-    assert (unknown.returncode, "give --loki-url and --prometheus-url" in unknown.stderr) == (1, True)
+    assert (unknown.returncode, "give --loki-url and --prometheus-url" in unknown.stderr) == (2, True)

@@ -94,7 +94,7 @@ def test_a_file_that_is_missing_is_out_of_date(project: Path) -> None:
 def test_a_directory_that_is_no_project_is_one_clear_error(tmp_path: Path) -> None:
     """Without loki/rules there is nowhere to write, and nothing is written elsewhere."""
     done = logpipe("generate", "--root", tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"logpipe: {tmp_path}/loki/rules/recording.yaml: No such file or directory")
     assert "run logpipe generate in the project's directory" in done.stderr
     assert not list(tmp_path.iterdir())

@@ -70,9 +70,9 @@ def test_a_file_that_cannot_be_read_exits_1(good: Path, tmp_path: Path) -> None:
 
 
 def test_a_broken_schema_directory_is_one_line(good: Path, tmp_path: Path) -> None:
-    """Exit 1, and what to look at."""
+    """Exit 2, and what to look at."""
     code, out, err = run("validate", good, "--schemas", tmp_path / "nowhere")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err == f"logpipe: {tmp_path / 'nowhere'}: no such schema directory; check the setting SCHEMA_DIRECTORIES\n"
 
 
@@ -89,7 +89,7 @@ def test_list_and_show() -> None:
     code, out, _ = run("show", "http.request_finished")
     assert (code, json.loads(out)) == (0, json.loads(json.dumps(registry.line_schema("http.request_finished"))))
     code, out, err = run("show", "http.request_finishd")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err.startswith('logpipe: unknown event "http.request_finishd" (did you mean "http.request_finished"?)')
 
 
@@ -102,7 +102,7 @@ def test_the_variable_names_the_directories_too(tmp_path: Path, monkeypatch: pyt
     for name in ("named", "other"):
         (tmp_path / name).mkdir()
     (tmp_path / "named" / "shop.order_placed.json").write_text(json.dumps(declaration))
-    assert run("show", "shop.order_placed")[0] == 1
+    assert run("show", "shop.order_placed")[0] == 2
     monkeypatch.setenv("LOGPIPE_SCHEMA_DIRECTORIES", str(tmp_path / "named"))
     assert run("show", "shop.order_placed")[0] == 0
-    assert run("show", "shop.order_placed", "--schemas", tmp_path / "other")[0] == 1
+    assert run("show", "shop.order_placed", "--schemas", tmp_path / "other")[0] == 2

@@ -111,12 +111,12 @@ def test_of_loki_the_last_hour(own_loki_server: Stack, tmp_path: Path) -> None:
         (["x.ndjson", "--since", "1h"], 2, "FILE and --since: either files or Loki"),
         (["--events", "nothing.*"], 2, "--events nothing.*: no declared event has such a name"),
         (["--fail-under", "101"], 2, "--fail-under"),
-        (["nowhere.ndjson"], 1, "logpipe: nowhere.ndjson: No such file or directory"),
-        (["--loki-url", "bogus"], 1, "Loki's address is 'bogus'"),
+        (["nowhere.ndjson"], 2, "logpipe: nowhere.ndjson: No such file or directory"),
+        (["--loki-url", "bogus"], 2, "Loki's address is 'bogus'"),
     ],
 )
 def test_wrong_usage_is_told_from_failure(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
-    """2 for the command line, 1 for what is not there."""
+    """2 for the command line and for a file that is not there."""
     done = logpipe("schema", "coverage", *arguments, cwd=tmp_path)
     assert done.returncode == code
     assert said in done.stderr

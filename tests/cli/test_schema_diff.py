@@ -104,8 +104,8 @@ def test_two_directories_two_revisions_and_the_installed_package(project: Path, 
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
-    """Exit 1, the place and what to do."""
+    """Exit 2, the place and what to do."""
     done = logpipe("schema", "diff", "nowhere", "nothing", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("logpipe: nowhere: no such schema directory")
     assert logpipe("schema", "diff", "a", "b", "c", cwd=tmp_path).returncode == 2

@@ -49,7 +49,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     edited = tmp_path / "drafts/order.placed.json"
     edited.write_text("{}")
     done = logpipe(*arguments, stdin=LINES + '{"msg": "a.first"}\n', cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("logpipe: drafts/order.placed.json: is there already, and is not overwritten")
     assert edited.read_text() == "{}"
     assert [path.name for path in (tmp_path / "drafts").iterdir()] == ["order.placed.json"]
@@ -83,6 +83,6 @@ def test_without_a_directory_the_schemas_are_printed(tmp_path: Path) -> None:
 def test_errors_say_what_to_do(tmp_path: Path, arguments: list[str], stdin: str, said: str) -> None:
     """Exit 1, one line, nothing written."""
     done = logpipe("schema", "infer", *arguments, "--out", "drafts", stdin=stdin, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(said)
     assert not (tmp_path / "drafts").exists()

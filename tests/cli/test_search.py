@@ -111,7 +111,7 @@ def test_top_ranks(stored: tuple[str, Path, LokiClient]) -> None:
         (("top", "routes", "--since", "soon"), 2, "--since soon: expected a duration such as 30m, 1h or 2d"),
         (("search", "respnse_time_ms>1", "-f", "-"), 2, 'respnse_time_ms is no field of any event (did you mean "resp'),
         (("search", "route"), 2, "'route' is no condition: expected field=value"),
-        (("search", "-f", "no-such-file.ndjson"), 1, "no-such-file.ndjson: No such file or directory"),
+        (("search", "-f", "no-such-file.ndjson"), 2, "no-such-file.ndjson: No such file or directory"),
     ],
 )
 def test_mistakes_are_one_line(arguments: tuple[str, ...], code: int, message: str) -> None:

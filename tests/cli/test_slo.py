@@ -72,7 +72,7 @@ def test_without_prometheus_there_is_nothing_to_tell(tmp_path: Path) -> None:
     """No address: how to give one; no answer: exit 3."""
     unknown = logpipe("slo", cwd=tmp_path)
     assert (unknown.returncode, unknown.stderr) == (
-        1,
+        2,
         "logpipe: no Prometheus known: start one with `logpipe stack up`, or give --prometheus-url\n",
     )
     assert logpipe("slo", "--prometheus-url", "http://127.0.0.1:1").returncode == 3

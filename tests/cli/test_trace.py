@@ -91,11 +91,29 @@ def test_json_has_the_tree_and_the_events(told: tuple[str, Path, LokiClient]) ->
 
 
 def test_ids_that_lead_nowhere(told: tuple[str, Path, LokiClient]) -> None:
-    """One line that says what is wrong, and exit code 1."""
+    """One line that says what is wrong: exit code 2 for what is no ID, 1 for one that is not there."""
     _, file, _ = told
-    for some_id, message in (
-        ("xyz", "'xyz' is no ID: expected 4 to 32 hexadecimal digits"),
-        ("0000ffff", "no event with 0000ffff found in these files"),
+    for some_id, code, message in (
+        ("xyz", 2, "'xyz' is no ID: expected 4 to 32 hexadecimal digits"),
+        ("0000ffff", 1, "no event with 0000ffff found in these files"),
     ):
         done = logpipe("trace", some_id, "-f", file)
-        assert (done.returncode, done.stderr) == (1, f"logpipe: {message}\n")
+        assert (done.returncode, done.stderr) == (code, f"logpipe: {message}\n")
+
+
+def test_since_and_show_query(loki: LokiClient) -> None:
+    """An ID that tells no time is found as far back as is said; each query is printed with its time."""
+    moment_ns, sync = time.time_ns() - 8 * 3600 * _SECOND, f"f{time.time_ns():015x}"[:16]
+    events = story(moment_ns)
+    for event in events:
+        event.update({name: sync for name, value in event.items() if value == "b" * 16})
+    push(loki, events)
+    recent = logpipe("trace", sync, "--loki-url", loki.url)
+    assert (recent.returncode, "--since 3d" in recent.stderr) == (1, True)
+    found = logpipe("trace", "--since", "9h", "--show-query", sync, "--loki-url", loki.url)
+    assert found.returncode == 0, found.stderr
+    assert f'or sync_id="{sync}" or' in found.stdout.splitlines()[0]
+    assert f'correlation_id="{events[0]["correlation_id"]}"' in found.stdout.splitlines()[1]
+    assert "POST /accounts/3/sync" in found.stdout
+    value = json.loads(logpipe("trace", "--since", "9h", "--show-query", "--json", sync, "--loki-url", loki.url).stdout)
+    assert len(value["roots"]) == 1

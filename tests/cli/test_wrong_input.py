@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from logging_pkg.cli.exit_codes import exit_code_of
+from logging_pkg.exceptions import ConfigurationError, LogpipeError, StackError
+from logging_pkg.loki_client import LokiAnswerError, LokiRateLimited, LokiRejected, LokiServerError, LokiUnreachable
+from logging_pkg.prometheus_client import ServerError
+
 LOGPIPE = [sys.executable, "-c", "from logging_pkg.cli import main; main()"]
 
 
@@ -25,7 +30,7 @@ def run(cwd: Path, *arguments: str) -> tuple[int, str]:
 def test_what_is_no_address_is_refused_at_once(tmp_path: Path, command: tuple[str, ...], url: str) -> None:
     """Instead of being tried again for ever."""
     code, error = run(tmp_path, *command, "--loki-url", url)
-    assert code == 1
+    assert code == 2
     assert f"Loki's address is {url!r}, expected scheme, host and port" in error
     assert not list(tmp_path.iterdir())
 
@@ -34,7 +39,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """Whatever command it is for."""
     (tmp_path / "file").touch()
     code, error = run(tmp_path, "stack", "up", "--directory", "file/stack")
-    assert code == 1
+    assert code == 2
     assert error.startswith("logpipe: ")
     assert "file/stack/log: Not a directory" in error
 
@@ -49,7 +54,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     assert run(tmp_path, "generate")[0] == 0
     assert rules.read_text(encoding="utf-8").startswith("#")
     code, error = run(tmp_path, "vector-config")
-    assert code == 1
+    assert code == 2
     assert "vector.toml: cannot be read" in error
     assert vector.read_bytes() == b"\xff\xfe\x00"
 
@@ -71,3 +76,25 @@ def test_a_misspelt_command_is_told_with_the_nearest(tmp_path: Path) -> None:
     """Although no module was asked for."""
     code, error = run(tmp_path, "trcae")
     assert (code, "Did you mean 'trace'?" in error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (LokiRejected("http://loki", 400, "parse error"), 2),
+        (LokiRejected("http://loki", 404, "page not found"), 3),
+        (LokiRateLimited("http://loki", 429, "too many"), 3),
+        (LokiServerError("http://loki", 503, "not ready"), 3),
+        (LokiAnswerError("http://loki", "no JSON", "<html>"), 3),
+        (LokiUnreachable("http://loki", "refused"), 3),
+        (ServerError("http://prometheus: HTTP 500"), 3),
+        (ConfigurationError("no Loki known"), 2),
+        (FileNotFoundError(2, "No such file or directory", "x"), 2),
+        (StackError("loki: port 3100 is in use"), 1),
+        (LogpipeError("no event with 0000ffff found"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_each_kind_of_error_has_one_exit_code(error: Exception, code: int) -> None:
+    """Whichever command it ends: the table of docs/COMMAND_LINE.md."""
+    assert exit_code_of(error) == code

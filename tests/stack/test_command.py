@@ -235,9 +235,9 @@ def test_configured_port_and_receiver_are_used(stack: Command) -> None:
     ],
 )
 def test_wrong_option_is_one_line(stack: Command, arguments: list[str], environ: dict[str, str], problem: str) -> None:
-    """Exit code 1, no traceback, nothing started."""
+    """Exit code 2, no traceback, nothing started."""
     answer = stack(*arguments, **environ)
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert problem in answer.stderr
     assert answer.stderr.count("\n") == 1
     assert processes_of(stack.directory) == []
@@ -260,7 +260,7 @@ def test_build_lists_the_programs(stack: Command) -> None:
     assert answer.returncode == 0
     assert "LOGPIPE_LOKI_BIN" in answer.stdout
     answer = stack("build", "-s", "x")
-    assert (answer.returncode, "unknown server 'x'" in answer.stderr) == (1, True)
+    assert (answer.returncode, "unknown server 'x'" in answer.stderr) == (2, True)
 
 
 def test_ports_are_read_from_the_environment() -> None:
