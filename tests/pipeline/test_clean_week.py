@@ -23,8 +23,8 @@ from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
 from tests.pipeline.alert_inputs import PROMETHEUS_RULES, judged, prometheus_answers
 from tests.pipeline.events import REGISTRY
 from tests.pipeline.healthy import DAY_S, healthy
+from tests.pipeline.recorded_series import loki_series
 from tests.pipeline.regression.promtool import Labels, series
-from tests.pipeline.test_promised_times import loki_series
 
 RULES = Path(__file__).parents[2] / "loki" / "rules"
 ALL = [rule for path in sorted(RULES.iterdir()) for rule in read_rules(path, path.name)]

@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from logging_pkg.pipeline.rules_test.rule_files import read_rules
+from tests.pipeline.recorded_series import RECORDED_S
 from tests.pipeline.regression.promtool import RULES, Labels, evaluate, series
-from tests.pipeline.test_promised_times import RECORDED_S
 
 #: The first bad sample is at this minute plus the unit's phase: every way the intervals of 2, 4 and 5 minutes can lie.
 WORSE_AT, LENGTH = 240, 360
