@@ -5,7 +5,7 @@ In: a Trace. Out: Rows in the order of time, each with the intervals of its bar.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -57,6 +57,23 @@ class Row:
     detail: str = ""
     failed: bool = False
     event: Mapping[str, Any] = field(default_factory=dict)
+
+    def share(self, length_ns: int) -> str:
+        """How much of so many nanoseconds it took, as text: `8.3 %`; empty where that is not known."""
+        if self.duration_ns is None or length_ns <= 0:
+            return ""
+        # Folded spans may have gone on at once: of the trace they took what they cover.
+        taken_ns = _covered(self.intervals) if self.kind == "folded" else self.duration_ns
+        percent = 100 * taken_ns / length_ns
+        return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.1f} %" if percent >= 0.05 else "<0.1 %"
+
+
+def _covered(intervals: Sequence[Interval]) -> int:
+    covered, reached = 0, 0
+    for start, end in sorted(intervals):
+        covered += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return covered
 
 
 def waterfall(trace: Trace, *, keep: int | None = None) -> list[Row]:

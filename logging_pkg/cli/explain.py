@@ -15,7 +15,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import orjson
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
@@ -32,7 +31,7 @@ from logging_pkg.cli.source import ShowQuery
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.loki_client import Entry, VectorSample
 from logging_pkg.pipeline.alert_story import AlertRule, alert_rules, lines_behind, values_now
-from logging_pkg.pipeline.lookup import is_event
+from logging_pkg.pipeline.event_lines import event_of_line
 from logging_pkg.pipeline.rules_test.values import duration_text
 
 _VALUES: Final = 8
@@ -157,21 +156,13 @@ def _print_live(console: Console, found: AlertRule, live: _Live, *, show_query: 
     )
     if show_query:
         console.print(Text(query, style="cyan"), soft_wrap=True)
-    for entry in entries:
-        event = _event(entry)
+    events = [event_of_line(entry.line) for entry in entries]
+    for entry, event in zip(entries, events, strict=True):
         console.print(event_line(event) if event is not None else Text(one_line(entry.line)), soft_wrap=True)
-    correlations = dict.fromkeys(str(event["correlation_id"]) for entry in entries if (event := _event(entry)))
+    correlations = dict.fromkeys(str(event["correlation_id"]) for event in events if event is not None)
     for identifier in list(correlations)[:3]:
         console.print(f"  logpipe trace {identifier}")
     console.print("" if entries else "  none\n")
-
-
-def _event(entry: Entry) -> dict[str, Any] | None:
-    try:
-        value = orjson.loads(entry.line)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and is_event(value) else None
 
 
 def _document(found: AlertRule, live: _Live) -> dict[str, Any]:
@@ -192,5 +183,5 @@ def _document(found: AlertRule, live: _Live) -> dict[str, Any]:
         if live.values is None
         else [{"labels": dict(sample.labels), "value": sample.value} for sample in live.values],
         "lines_query": live.lines[0] if live.lines else (found.lines_query or (None,))[0],
-        "lines": None if live.lines is None else [_event(entry) or entry.line for entry in live.lines[2]],
+        "lines": None if live.lines is None else [event_of_line(entry.line) or entry.line for entry in live.lines[2]],
     }

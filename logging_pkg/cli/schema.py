@@ -5,19 +5,23 @@ In: schema directories, NDJSON files. Out: text on stdout, exit 1 on an invalid 
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from logging_pkg.cli.output import say, say_json
+from logging_pkg.cli.output import AsJson, say, say_json
 from logging_pkg.cli.schema_coverage import coverage
 from logging_pkg.cli.schema_diff import diff
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.schema_example import example
 from logging_pkg.cli.schema_infer import infer
 from logging_pkg.cli.usage import declared_event
+from logging_pkg.pipeline.json_lines import STDIN, log_files
 from logging_pkg.schemas import Registry
-from logging_pkg.testing import StreamProblem, validate_stream
+from logging_pkg.testing.streams import StreamProblem, validate_lines, validate_stream
 
 app = typer.Typer(no_args_is_help=True, help="Live with the declared events: look at them, check files against them.")
 app.command()(coverage)
@@ -42,15 +46,31 @@ def show(event: str, schemas: Directories = None) -> None:
 
 
 @app.command()
-def validate(files: list[Path], schemas: Directories = None) -> None:
-    """Check that every line of the given NDJSON files is a valid, declared event."""
+def validate(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="NDJSON files, directories of *.ndjson, or - for stdin, as without any.")
+    ] = None,
+    schemas: Directories = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that every line of NDJSON files is a valid, declared event."""
     registry = registry_of(schemas)
-    problems = events = 0
-    for file in files:
-        found_problems, found_events = _validate(file, registry)
-        problems += found_problems
-        events += found_events
-    print(f"{_count(events, 'valid event')}, {_count(problems, 'problem')} in {_count(len(files), 'file')}")
+    looked_at = log_files(files or [STDIN])
+    problems: list[dict[str, object]] = []
+    events = 0
+    for file in looked_at:
+        for result in _results(file, registry):
+            if not isinstance(result, StreamProblem):
+                events += 1
+                continue
+            problems.append({"file": str(result.path), "line": result.line or None, "message": result.message})
+            if not as_json:
+                say(str(result))
+    if as_json:
+        say_json({"files": len(looked_at), "valid_events": events, "problems": problems})
+    else:
+        found = f"{_count(events, 'valid event')}, {_count(len(problems), 'problem')}"
+        say(f"{found} in {_count(len(looked_at), 'file')}")
     if problems or not events:
         raise typer.Exit(1)
 
@@ -59,16 +79,12 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _validate(file: Path, registry: Registry) -> tuple[int, int]:
-    problems = events = 0
+def _results(file: Path, registry: Registry) -> Iterator[StreamProblem | dict[str, Any]]:
+    if file == STDIN:
+        yield from validate_lines(sys.stdin.buffer, Path("stdin"), registry)
+        return
     try:
-        for result in validate_stream(file, registry):
-            if isinstance(result, StreamProblem):
-                problems += 1
-                say(str(result))
-            else:
-                events += 1
+        yield from validate_stream(file, registry)
     except OSError as error:
-        problems += 1
-        say(f"{file}: cannot be read: {error.strerror}")
-    return problems, events
+        # The others are looked at all the same.
+        yield StreamProblem(file, 0, f"cannot be read: {error.strerror}")

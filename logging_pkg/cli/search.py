@@ -120,13 +120,13 @@ def _print(events: Iterable[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def event_line(event: dict[str, Any]) -> Text:
-    """`10:00:01.123 calendar-sync  GET /dashboard/  200   user 3 · 4,795 bytes   38 ms   0192f0c1…`."""
+    """`2026-11-25T10:00:01.123Z calendar-sync 0192f0c1 GET /dashboard/  200  38 ms  user 3`, in UTC."""
     correlation = str(event["correlation_id"])
     colour = _COLOURS[zlib.crc32(correlation.encode(errors="replace")) % len(_COLOURS)]
     told = label(event)
     name = str(event["event"])
     parts = [
-        (f"{str(event['timestamp'])[11:23]} ", "dim"),
+        (f"{str(event['timestamp'])[:23]}Z ", "dim"),
         (f"{event.get('service_name')} ", "dim"),
         (f"{correlation[:_SHOWN_ID_DIGITS]} ", colour),
         (told, _LEVEL_STYLES.get(str(event.get("level")), "")),

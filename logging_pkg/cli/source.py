@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from logging_pkg.analysis.tables import Table, TableRow, table_rows
 from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import loki_client
 from logging_pkg.loki_client import LokiClient, Streams
+from logging_pkg.pipeline.event_lines import event_of_line
 from logging_pkg.pipeline.event_search import Search
 from logging_pkg.pipeline.event_tables import column_query, loki_rows
 from logging_pkg.pipeline.lookup import events_of_files
@@ -75,9 +75,11 @@ class Source:
             start_ns = self.end_ns - self.window_s * SECOND_NS
             answer = self.client.query_range(wanted.logql(), start_ns, self.end_ns, limit=limit, direction="backward")
             assert isinstance(answer, Streams)
-            return [orjson.loads(entry.line) for entry in answer.entries]
-        fitting = [event for event in self.events if wanted.finds(event)]
-        return sorted(fitting, key=lambda event: parse_timestamp(event["timestamp"]))[-limit:]
+            return [event for entry in answer.entries if (event := event_of_line(entry.line)) is not None]
+        start_ns = self.end_ns - self.window_s * SECOND_NS
+        fitting = [(parse_timestamp(event["timestamp"]), event) for event in self.events if wanted.finds(event)]
+        timed = sorted((found for found in fitting if found[0] > start_ns), key=lambda found: found[0])
+        return [event for _, event in timed[-limit:]]
 
     def queries(self, table: Table, scope: Scope, window_s: int | None = None) -> dict[str, str]:
         """The LogQL behind each column."""

@@ -26,8 +26,11 @@ from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.pipeline.correlation import look_up
 from logging_pkg.pipeline.lookup import events_in_files
 
-#: Columns of the bars at most and at least, and of a length of time.
-_BAR_CELLS, _MIN_BAR_CELLS, _DURATION_CELLS = 40, 12, 8
+#: Columns of the bars at most and at least, of a length of time and of its share of the whole.
+_BAR_CELLS, _MIN_BAR_CELLS, _DURATION_CELLS, _SHARE_CELLS = 40, 12, 8, 6
+#: From so many columns on there is room for longer bars.
+_WIDE = 100
+_SLIVER = "▏"
 #: More spans than this beside each other are folded, unless all are asked for.
 _KEEP = 12
 _MARKS = {"span": "█", "wait": "▒", "gap": "░", "folded": "▓"}
@@ -91,18 +94,20 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
     root = next(row for row in rows if row.kind == "span")
     title = f"   {one_line(root.label)}   {duration(end - begin)}   {100 * found.explained:.0f} % explained"
     console.print(Text.assemble((one_line(str(root.event["correlation_id"])), "bold"), title), soft_wrap=True)
-    cells = max(_MIN_BAR_CELLS, min(_BAR_CELLS, console.width // 5))
+    cells = _MIN_BAR_CELLS if console.width < _WIDE else min(_BAR_CELLS, console.width // 5)
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(24, console.width // 2 - 8))
     table.add_column(no_wrap=True, min_width=cells)
     table.add_column(no_wrap=True, min_width=_DURATION_CELLS)
+    table.add_column(no_wrap=True, min_width=_SHARE_CELLS, justify="right")
     table.add_column(no_wrap=True, overflow="ellipsis")
     for row in rows:
         style = "red" if row.failed else _STYLES.get(row.kind, "")
         table.add_row(
             Text(one_line(_indent(row) + row.label), style=style),
-            Text(_bar(row, (begin, max(end, begin + 1)), cells), style=style or "cyan"),
+            Text(bar_of(row, (begin, max(end, begin + 1)), cells), style=style or "cyan"),
             duration(row.duration_ns) if row.duration_ns is not None else "",
+            row.share(end - begin),
             Text(one_line(row.detail), style="yellow" if row.kind == "finding" else "dim"),
         )
     console.print(table)
@@ -131,16 +136,17 @@ def _indent(row: Row) -> str:
     return "  " * row.depth + (branch if row.depth else "")
 
 
-def _bar(row: Row, between: Interval, cells: int) -> str:
-    """The row's intervals as cells; each is at least one cell wide, so that none is lost."""
+def bar_of(row: Row, between: Interval, cells: int) -> str:
+    """The row's intervals as cells, to the nearest; of less than half a cell a sliver, so that none is lost."""
     begin, total = between[0], between[1] - between[0]
     bar = ["·"] * cells
-    last = 0
     for start, end in row.intervals:
-        first = min(max(0, round((start - begin) / total * cells)), cells - 1)
-        last = max(first + 1, min(round((end - begin) / total * cells), cells), last)
+        first, last = (min(max(0, round((moment - begin) / total * cells)), cells) for moment in (start, end))
         bar[first:last] = _MARKS[row.kind] * (last - first)
-    return "".join(bar[:last])
+        at = min(max(0, (start - begin) * cells // total), cells - 1)
+        if first == last and bar[at] == "·":
+            bar[at] = _SLIVER
+    return "".join(bar).rstrip("·")
 
 
 def _value(found: Trace) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def _span(row: Row, part: Interval, whole: Interval) -> ShownSpan:
         min(row.depth, 12),
         tuple(_bar(interval, part, height) for interval in row.intervals if _overlap(interval, part)),
         "" if row.duration_ns is None else _length(row.duration_ns),
-        _share(row, whole[1] - whole[0]),
+        row.share(whole[1] - whole[0]),
         _zoom(row, part, whole),
         orjson.dumps(row.event, option=orjson.OPT_INDENT_2).decode() if row.event else "",
     )
@@ -175,23 +175,6 @@ def _span(row: Row, part: Interval, whole: Interval) -> ShownSpan:
 def _bar(interval: Interval, part: Interval, height: float) -> Bar:
     start, end = (100 * (min(max(moment, part[0]), part[1]) - part[0]) / (part[1] - part[0]) for moment in interval)
     return Bar(f"{start:.4f}%", f"{end - start:.4f}%", f"{1 + _HEIGHT - height:.1f}", f"{height:.1f}")
-
-
-def _share(row: Row, length_ns: int) -> str:
-    if row.duration_ns is None:
-        return ""
-    # Folded spans may have gone on at once: of the trace they took what they cover.
-    taken_ns = _covered(row.intervals) if row.kind == "folded" else row.duration_ns
-    percent = 100 * taken_ns / length_ns
-    return f"{percent:.0f} %" if percent >= 9.95 else f"{percent:.1f} %" if percent >= 0.05 else "<0.1 %"
-
-
-def _covered(intervals: Sequence[Interval]) -> int:
-    covered, reached = 0, 0
-    for start, end in sorted(intervals):
-        covered += max(0, end - max(start, reached))
-        reached = max(reached, end)
-    return covered
 
 
 def _zoom(row: Row, part: Interval, whole: Interval) -> tuple[str, str] | None:

@@ -11,12 +11,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
-
 from logging_pkg.context import UNIT_FIELDS
 from logging_pkg.exceptions import InputError, LogpipeError
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.loki_client.paging import Direction
+from logging_pkg.pipeline.event_lines import event_of_line
 from logging_pkg.schemas.conventions import parse_timestamp
 
 _SECOND: Final = 1_000_000_000
@@ -244,5 +243,5 @@ def _read(
     """The events of a time range, and whether there are as many as were asked for, so that there may be more."""
     answer = client.query_range(f"{ALL_STREAMS} | {condition}", start_ns, end_ns, limit=limit, direction=direction)
     assert isinstance(answer, Streams)
-    events = [orjson.loads(entry.line) for entry in answer.entries]
-    return events, limit is not None and len(events) >= limit
+    events = [event for entry in answer.entries if (event := event_of_line(entry.line)) is not None]
+    return events, limit is not None and len(answer.entries) >= limit

@@ -16,9 +16,9 @@ import orjson
 
 from logging_pkg.exceptions import LokiError
 from logging_pkg.loki_client import LokiClient, Streams
+from logging_pkg.pipeline.event_lines import event_of_line, is_event
 from logging_pkg.pipeline.event_search import Search
 from logging_pkg.pipeline.json_lines import STDIN, lines_of
-from logging_pkg.pipeline.lookup import is_event
 from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
 
 _SECOND = 1_000_000_000
@@ -63,8 +63,8 @@ def follow_loki(
             has_answered = True
             assert isinstance(answer, Streams)
             for entry in answer.entries:
-                event = orjson.loads(entry.line)
-                if event["event_id"] not in shown:
+                event = event_of_line(entry.line)
+                if event is not None and event["event_id"] not in shown:
                     shown[event["event_id"]] = entry.timestamp_ns
                     yield event
             shown = {name: at_ns for name, at_ns in shown.items() if at_ns > now_ns - 2 * _LATE_NS}

@@ -45,9 +45,14 @@ def json_lines(files: Iterable[Path]) -> Iterator[JsonLine]:
         if file == STDIN:
             yield from lines_of(sys.stdin.buffer, "stdin")
             continue
-        for path in sorted(file.glob(f"*{LOG_FILE_SUFFIX}")) if file.is_dir() else [file]:
+        for path in log_files([file]):
             with path.open("rb") as stream:
                 yield from lines_of(stream, str(path))
+
+
+def log_files(files: Iterable[Path]) -> list[Path]:
+    """The files that are meant: of a directory its `*.ndjson` in the order of their names; any other as it is."""
+    return [path for file in files for path in (sorted(file.glob(f"*{LOG_FILE_SUFFIX}")) if file.is_dir() else [file])]
 
 
 def lines_of(stream: BinaryIO, name: str) -> Iterator[JsonLine]:

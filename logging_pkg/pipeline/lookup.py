@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +19,11 @@ import orjson
 from logging_pkg.analysis.completeness import Completeness, Stored, completeness
 from logging_pkg.loki_client import LokiClient, Streams, Vector
 from logging_pkg.pipeline.correlation import ALL_STREAMS, SPAN_ID_DIGITS, UNIT_IDS, checked, look_up, only_one
+from logging_pkg.pipeline.event_lines import is_event
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
-from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX, parse_timestamp
+from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
 
 _SECOND = 1_000_000_000
-#: What a line must have to be an event of a trace.
-_ENVELOPE_IDS = frozenset({"event", "event_id", "timestamp", "correlation_id", "span_id", "parent_span_id"})
 
 
 def events_of(
@@ -81,18 +80,6 @@ def events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
     for line in json_lines(files):
         if line.value is not None and is_event(line.value):
             yield line.value
-
-
-def is_event(value: Mapping[str, Any]) -> bool:
-    """Whether a JSON object has what every event of this pipeline has, in its type."""
-    texts = (value.get(name) for name in _ENVELOPE_IDS if name != "parent_span_id")
-    if not (value.keys() >= _ENVELOPE_IDS and all(isinstance(text, str) for text in texts)):
-        return False
-    try:
-        parse_timestamp(value["timestamp"])
-    except ValueError:
-        return False
-    return value["parent_span_id"] is None or isinstance(value["parent_span_id"], str)
 
 
 def _stdin_copy(stack: ExitStack) -> Path:

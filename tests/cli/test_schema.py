@@ -17,10 +17,11 @@ from logging_pkg.schemas.examples import example_lines
 LOGPIPE = [sys.executable, "-c", "from logging_pkg.cli import main; main()", "schema"]
 
 
-def run(*arguments: object) -> tuple[int, str, str]:
+def run(*arguments: object, stdin: bytes = b"") -> tuple[int, str, str]:
     answer = subprocess.run(
         [*LOGPIPE, *map(str, arguments)],
         capture_output=True,
+        input=stdin.decode(),
         text=True,
         timeout=60,
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
@@ -61,12 +62,35 @@ def test_no_event_at_all_exits_1(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_exits_1(good: Path, tmp_path: Path) -> None:
-    """Missing, or a directory; the others are validated all the same."""
-    code, out, _ = run("validate", tmp_path / "missing", tmp_path, good)
+    """The others are validated all the same."""
+    code, out, _ = run("validate", tmp_path / "missing", good)
     assert code == 1
     assert f"{tmp_path / 'missing'}: cannot be read: No such file or directory" in out
-    assert f"{tmp_path}: cannot be read: Is a directory" in out
-    assert "4 valid events, 2 problems in 3 files" in out
+    assert "4 valid events, 1 problem in 2 files" in out
+
+
+def test_files_directories_and_stdin_alike(good: Path, tmp_path: Path) -> None:
+    """As text and as JSON; a line on stdin is named by its number."""
+    said = "4 valid events, 0 problems in 1 file\n"
+    assert run("validate", tmp_path) == run("validate", "-", stdin=good.read_bytes()) == (0, said, "")
+    assert run("validate", stdin=good.read_bytes()) == (0, said, "")
+    assert run("validate", "-", stdin=b"oops\n")[1].startswith("stdin:1: not JSON")
+    code, out, _ = run("validate", "--json", "-", tmp_path / "missing", stdin=b"[]\n" + good.read_bytes())
+    assert (code, json.loads(out)) == (
+        1,
+        {
+            "files": 2,
+            "valid_events": 4,
+            "problems": [
+                {"file": "stdin", "line": 1, "message": "expected a JSON object, found list"},
+                {
+                    "file": str(tmp_path / "missing"),
+                    "line": None,
+                    "message": "cannot be read: No such file or directory",
+                },
+            ],
+        },
+    )
 
 
 def test_a_broken_schema_directory_is_one_line(good: Path, tmp_path: Path) -> None:
@@ -77,8 +101,8 @@ def test_a_broken_schema_directory_is_one_line(good: Path, tmp_path: Path) -> No
 
 
 def test_wrong_usage_exits_2() -> None:
-    """No file given."""
-    assert run("validate")[0] == 2
+    """An option that is none."""
+    assert run("validate", "--jsn")[0] == 2
 
 
 def test_list_and_show() -> None:

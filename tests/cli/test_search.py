@@ -75,6 +75,22 @@ def test_search_prints_the_same_of_loki_a_file_and_stdin(stored: tuple[str, Path
     assert logpipe("search", "status_code=500", "-f", "-", stdin=as_json).stdout.count("\n") == 1
 
 
+def test_a_search_in_files_goes_as_far_back_as_it_is_told(stored: tuple[str, Path, LokiClient], tmp_path: Path) -> None:
+    """`--since` counts from the newest line; without it all of them are looked through. Each line has its day and zone."""
+    _, file, _ = stored
+    hour_old = request(
+        "search-cli-old", parse_timestamp(json.loads(file.read_text().splitlines()[0])["timestamp"]) - 3600 * _SECOND
+    )
+    both = tmp_path / "both.ndjson"
+    both.write_text(f"{json.dumps(hour_old)}\n{file.read_text()}")
+    everything, newest = (
+        logpipe("search", "-f", both, *since).stdout.splitlines() for since in ((), ("--since", "5m"))
+    )
+    assert (len(everything), len(newest)) == (6, 5)
+    assert everything[1:] == newest
+    assert everything[0].startswith(f"{hour_old['timestamp'][:23]}Z search-cli-old")
+
+
 def test_a_finding_is_told_in_a_line(stored: tuple[str, Path, LokiClient]) -> None:
     """Which statement, how often, from where; not the list of its columns."""
     _, file, _ = stored

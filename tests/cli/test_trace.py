@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from logging_pkg.analysis.waterfall import Row
+from logging_pkg.cli.trace import bar_of
 from logging_pkg.loki_client import LokiClient
 from tests.cli.command import logpipe
 from tests.pipeline.events import line, push
@@ -77,6 +79,17 @@ def test_the_picture(told: tuple[str, Path, LokiClient]) -> None:
     assert "1.00 s" in back_off
     (refused,) = [text for text in shown if "rateLimitExceeded" in text]
     assert (refused.count("█"), refused.split("  ")[-1]) == (8, "429 · rateLimitExceeded · attempt 1")
+    assert "400 ms      20 %" in refused
+
+
+def test_bars_are_as_long_as_the_times() -> None:
+    """What takes less than half a cell is a sliver, and never as wide as what takes two."""
+    second = 1_000_000_000
+    bars = [
+        bar_of(Row("span", 1, "", ((2 * second, 2 * second + length),)), (0, 10 * second), 40)
+        for length in (1, second // 20, second // 4, second // 2, 8 * second)
+    ]
+    assert bars == ["········▏", "········▏", "········█", "········██", "········" + "█" * 32]
 
 
 def test_json_has_the_tree_and_the_events(told: tuple[str, Path, LokiClient]) -> None:

@@ -31,6 +31,7 @@ TRAFFIC_S = 170
 PAGES = {
     "overview": ("overview/", 1360, 1000, "light"),
     "overview-phone": ("overview/", 390, 844, "light"),
+    "alerts": ("alerts/", 1360, 1000, "dark"),
 }
 #: The sync with most attempts of the last minutes makes the waterfall.
 _BUSIEST = '{event="sync.run_finished"} | json api_call_count="api_call_count" | api_call_count > 3'

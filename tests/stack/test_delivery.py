@@ -31,6 +31,16 @@ from .delivering import Delivery, delivering
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "mail-password"
+#: What may be why a service is down.
+CAUSES = (
+    "DatabaseFillsUp",
+    "DiskFillsUp",
+    "DiskFullInDays",
+    "FileDescriptorsNearLimit",
+    "MemoryNearLimit",
+    "MemoryRunsOut",
+    "WorkersSaturated",
+)
 QUERY = '{event="http.request_finished", service_name="shop"} | json is_error="is_error" | is_error = 1'
 
 
@@ -132,8 +142,8 @@ def test_warnings_are_for_the_chat_and_no_mail_wakes_anybody(delivery: Delivery)
 
 
 def test_what_another_alert_says_already_is_not_sent(delivery: Delivery) -> None:
-    """Down silences slow, failing and late of the same service and environment, no other's and nothing of the pipeline; the higher
-    step of a quota silences the lower of the same project and day.
+    """Down silences slow, failing and late of the same service and environment, no other's, nothing of the pipeline and no cause;
+    the higher step of a quota silences the lower of the same project and day.
     """
     here = {"service_name": "down", "env": "prod"}
     quota = {"service_name": "", "env": ""}  # an empty label is none
@@ -158,6 +168,7 @@ def test_what_another_alert_says_already_is_not_sent(delivery: Delivery) -> None
         alert("EventsLost", route="loud", **here),
         alert("ShipperBehind", "warning", route="loud", **here),
         alert("HealthCheckFailed", route="loud", **here),
+        *(alert(cause, "critical", route="loud", **here) for cause in CAUSES),
         alert("HighErrorRate", route="loud", service_name="down", env="staging"),
         alert("SlowRoute", "warning", route="loud", service_name="other", env="prod"),
         alert("GoogleQuotaDay80", "warning", project="q", quota_day="1", route="loud", **quota),

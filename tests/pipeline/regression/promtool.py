@@ -35,16 +35,22 @@ def series(name: str, labels: Labels, values: Iterable[float | None]) -> Labels:
     }
 
 
-def evaluate(inputs: Sequence[Labels], questions: Sequence[tuple[str, int]], folder: Path) -> list[list[Sample]]:
-    """The samples of each question, an expression and a minute, after the rules were evaluated every 5 minutes up to then.
+def evaluate(
+    inputs: Sequence[Labels],
+    questions: Sequence[tuple[str, int]],
+    folder: Path,
+    rules: Path = RULES,
+    interval: str = "5m",
+) -> list[list[Sample]]:
+    """The samples of each question, an expression and a minute, after the rules were evaluated every `interval` up to then.
 
     Raises:
         AssertionError: promtool refused the rules or an expression; with what it said.
     """
     tests = [{"expr": expression, "eval_time": f"{minute}m", "exp_samples": []} for expression, minute in questions]
     document = {
-        "rule_files": [str(RULES)],
-        "evaluation_interval": "5m",
+        "rule_files": [str(rules)],
+        "evaluation_interval": interval,
         "tests": [{"interval": "1m", "input_series": list(inputs), "promql_expr_test": tests}],
     }
     path = folder / "simulated_test.yaml"

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from logging_pkg.loki_client import Streams
-from logging_pkg.pipeline.rules_test.evaluate import every
 from logging_pkg.pipeline.rules_test.model import AlertCheck, Rule, RuleTest
 from logging_pkg.pipeline.rules_test.mutate import judge, mutants_of, table
 from logging_pkg.pipeline.rules_test.parse import find_test_files, read_tests
-from logging_pkg.pipeline.rules_test.rendering import Instance, render
 from logging_pkg.pipeline.rules_test.rule_files import read_rules
 from logging_pkg.pipeline.rules_test.run import Outcome, run_tests
 from logging_pkg.pipeline.rules_test.throwaway import StoredTest, ThrowawayLoki
-from tests.pipeline.alert_links import linked, opened
-from tests.pipeline.dashboards.documents import DOCUMENTS
 from tests.pipeline.rules_test.files import REGISTRY
 
 PROJECT = Path(__file__).parents[3]
@@ -102,32 +97,3 @@ def test_a_limit_that_is_slightly_off_is_noticed(suite: Suite) -> None:
     verdicts = judge(suite.loki, suite.stored, mutants, JOBS)
     assert len(verdicts) > 80
     assert not any(verdict.survived for verdict in verdicts), "\n".join(table(verdicts))
-
-
-def test_links_lead_to_the_lines_behind_an_alert(suite: Suite) -> None:
-    """The query in each alert's logs_url finds lines of the test the alert fires in; dashboard_url opens the panel about it.
-
-    The panel's dashboard chooses what the alert is about: each of its labels that there is a choice for, and nothing else.
-    """
-    instances: dict[str, tuple[Instance, StoredTest, int]] = {}
-    for stored in suite.stored:
-        for check in stored.test.alerts:
-            if check.firing and check.alertname not in instances:
-                (rule,) = stored.test.rules[check.alertname]
-                interval_ns = stored.test.interval_ns(rule)
-                client = suite.loki.client(stored.tenant)
-                steps = every(client, rule.expr, stored.base_ns, interval_ns, check.eval_ns)
-                instances[rule.name] = (Instance.of(rule, *steps[-1][0]), stored, stored.base_ns + check.eval_ns)
-    assert set(instances) == {rule.name for rule in RULES if rule.is_alert}
-    rendered = render(suite.loki, [instance for instance, _stored, _time_ns in instances.values()])
-    for name, (instance, stored, time_ns) in instances.items():
-        texts = rendered[instance].annotations
-        found = suite.loki.client(stored.tenant).query_range(linked(texts["logs_url"]), time_ns - 3600 * S, time_ns)
-        assert isinstance(found, Streams)
-        assert found.entries, name
-        uid, panel, chosen = opened(texts["dashboard_url"])
-        assert f"Runbook: {name}" in [link["title"] for link in panel["links"]], f"{name}: {panel['title']} of {uid}"
-        choices = {entry["name"] for entry in DOCUMENTS[uid]["templating"]["list"]}
-        # The one variable that is not named as the label is.
-        labels = {"account" if label == "account_hash" else label: value for label, value in instance.series}
-        assert chosen == {label: value for label, value in labels.items() if label in choices}, name
