@@ -64,7 +64,9 @@ def test_every_expectation_is_met() -> None:
 @pytest.mark.timeout(600)
 def test_a_limit_that_is_slightly_off_is_noticed() -> None:
     """Each number of each alert changed by 1 %, each `for` by one evaluation."""
-    verdicts = judge_promtool(find_binary("promtool").path, TESTS, JOBS)
+    # What releases_test.yaml looks at are texts; it takes as long as all others together.
+    tests = [test for test in TESTS if "releases" not in test.file]
+    verdicts = judge_promtool(find_binary("promtool").path, tests, JOBS)
     assert {verdict.mutant.rule.name for verdict in verdicts} == {rule.name for rule in ALERTS}
     assert len(verdicts) > 150
     assert not any(verdict.survived for verdict in verdicts), "\n".join(table(verdicts))
