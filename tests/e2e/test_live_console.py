@@ -98,7 +98,7 @@ def _n_plus_one(browser: Browser, url: str) -> str:
     browser.until(lambda: "/console/trace/" in browser.url, "its trace")
     _ready(browser)
     assert "× SELECT" in browser.text(".waterfall")
-    assert "calendar_sync/" in browser.text(".waterfall")
+    assert "views/reports.py:" in browser.text(".waterfall")
     return _correlation_id(browser)
 
 
