@@ -14,7 +14,7 @@ from rich.console import Console
 from logging_pkg.analysis.trace import SpanNode, Trace, build_trace
 from logging_pkg.cli.trace import print_trace
 
-#: Of the time of all syncs. Of a single one it is told and not demanded: on a busy machine the Python between spans waits.
+#: Of the time of all syncs. Of a single one it is told, not demanded: on a busy machine the Python between spans waits.
 _EXPLAINED_AT_LEAST, _LONG_NS = 0.95, 500_000_000
 
 
