@@ -118,6 +118,6 @@ def _walk(browser: Browser, url: str, path: str) -> None:
             assert browser.run("return document.documentElement.scrollWidth") <= width
             if directory := os.environ.get("LOGPIPE_TEST_PICTURES"):
                 time.sleep(1)  # charts are drawn after the numbers
-                name = "trace-" + path[6:14] if path.startswith("trace") else path
+                name = "trace-" + path[6:20] if path.startswith("trace") else path
                 browser.screenshot(Path(directory) / f"{name}-{width}-{scheme}.png")
     assert browser.complaints() == []
