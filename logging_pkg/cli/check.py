@@ -6,7 +6,6 @@ one is an error, 3 when Loki does not answer. Never: a change to a file; a serve
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -14,8 +13,9 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.exit_codes import SOMETHING_WRONG, UNANSWERED
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson
+from logging_pkg.cli.output import AsJson, say, say_json
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.conf import Settings
@@ -66,12 +66,15 @@ def check(
     with ExitStack() as stack:
         client = stack.enter_context(loki_client(loki_url)) if is_online else None
         report = lint_project(Project(root, registry, given, has_schemas, client), disable or ())
-    typer.echo(json.dumps(report.value(), indent=2, ensure_ascii=False) if as_json else str(report))
+    if as_json:
+        say_json(report.value(), indent=2)
+    else:
+        say(str(report))
     if report.unanswered:
-        typer.echo(f"logpipe: {report.unanswered}", err=True)
-        raise typer.Exit(3)
+        say(f"logpipe: {report.unanswered}", err=True)
+        raise typer.Exit(UNANSWERED)
     if report.errors:
-        raise typer.Exit(1)
+        raise typer.Exit(SOMETHING_WRONG)
 
 
 def _given(files: list[Path] | None) -> Given | None:

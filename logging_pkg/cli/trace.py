@@ -6,7 +6,6 @@ the terminal, or JSON. Never: writes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +24,7 @@ from logging_pkg.cli.source import ShowQuery
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.pipeline.correlation import look_up
 from logging_pkg.pipeline.lookup import events_in_files
+from logging_pkg.schemas.conventions import time_text
 
 #: Columns of the bars at most and at least, of a length of time and of its share of the whole.
 _BAR_CELLS, _MIN_BAR_CELLS, _DURATION_CELLS, _SHARE_CELLS = 40, 12, 8, 6
@@ -68,7 +68,7 @@ def trace(
             looked_up = look_up(client, some_id, since_ns=since_ns, on_progress=show)
         events = looked_up.events
         for asked in looked_up.asked if show_query else ():
-            say(f"{asked.query}   # {_moment(asked.start_ns)} to {_moment(asked.end_ns)}", err=as_json)
+            say(f"{asked.query}   # {time_text(asked.start_ns)} to {time_text(asked.end_ns)}", err=as_json)
     found = build_trace(events)
     if as_json:
         say_json(_value(found))
@@ -113,10 +113,6 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
     console.print(table)
     if found.orphans:
         console.print(Text(f"{len(found.orphans)} spans name a parent that is not in the store", style="red"))
-
-
-def _moment(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _progress() -> Progress:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,7 +18,7 @@ from logging_pkg.console.bars import KEEP, ShownTrace, shown_trace
 from logging_pkg.console.explore import ShownQuery, explore_between
 from logging_pkg.console.lists import shown_event
 from logging_pkg.pipeline.correlation import AROUND_NS, Asked, Found, NoSuchId
-from logging_pkg.schemas.conventions import parse_timestamp
+from logging_pkg.schemas.conventions import parse_timestamp, time_text
 
 #: Events of a trace may still be on their way for so long after its last one, s.
 _FRESH_S = 120
@@ -80,7 +79,7 @@ def trace_context(found: Found | NoSuchId, view: View) -> dict[str, Any]:
     context |= {"trace": shown, "queries": queries, "is_live": time.time() - shown.end_ns / 1e9 < _FRESH_S}
     if found.is_part:
         context |= {
-            "part": (_told(last.start_ns), _told(min(last.end_ns, time.time_ns()))),
+            "part": (time_text(last.start_ns), time_text(min(last.end_ns, time.time_ns()))),
             "earlier": _stamp(last.start_ns - AROUND_NS),
             "later": _stamp(last.end_ns + AROUND_NS) if last.end_ns < time.time_ns() else "",
         }
@@ -95,17 +94,13 @@ def _time_of(found: Found, shown: ShownTrace) -> tuple[int, int]:
 
 def _shown_query(asked: Asked, start_ns: int | None = None, end_ns: int | None = None) -> ShownQuery:
     start_ns, end_ns = start_ns or asked.start_ns, end_ns or asked.end_ns
-    server = f"Loki for {_told(asked.start_ns)} to {_told(asked.end_ns)}"
+    server = f"Loki for {time_text(asked.start_ns)} to {time_text(asked.end_ns)}"
     return ShownQuery("LogQL", server, asked.query, explore_between("LogQL", asked.query, start_ns, end_ns))
-
-
-def _told(moment_ns: int) -> str:
-    return datetime.fromtimestamp(moment_ns // _SECOND_NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _stamp(moment_ns: int) -> str:
     """As `parse_timestamp` reads it."""
-    return _told(moment_ns).replace("Z", ".000000Z")
+    return time_text(moment_ns).replace("Z", ".000000Z")
 
 
 def _moment(text: str) -> str:

@@ -75,17 +75,19 @@ class Found:
     is_cut: bool = False
 
 
-def search_window(correlation_id: str, now_ns: int) -> tuple[int, int]:
+def search_window(correlation_id: str, now_ns: int, since_ns: int | None = None) -> tuple[int, int]:
     """The time range, ns, in which events of a correlation ID (or a prefix of it) can be.
 
     The first 12 digits of a UUIDv7 are milliseconds since 1970, so 12 or more digits tell the start. A cause goes on
-    for at most 6 h here. A shorter prefix, or an ID that is no UUIDv7, is looked for in the last 6 h.
+    for at most 6 h here. A shorter prefix, or an ID that is no UUIDv7, is looked for in the last 6 h, or as far back as
+    `since_ns` says.
     """
+    latest_ns = now_ns + 60 * _SECOND
     if len(correlation_id) >= 12:
         start_ns = int(correlation_id[:12], 16) * 1_000_000
-        if now_ns - 365 * 24 * _HOUR < start_ns <= now_ns + 60 * _SECOND:
-            return start_ns - 2 * _SECOND, min(start_ns + 6 * _HOUR, now_ns + 60 * _SECOND)
-    return now_ns - 6 * _HOUR, now_ns + 60 * _SECOND
+        if now_ns - 365 * 24 * _HOUR < start_ns <= latest_ns:
+            return start_ns - 2 * _SECOND, min(start_ns + 6 * _HOUR, latest_ns)
+    return now_ns - (6 * _HOUR if since_ns is None else since_ns), latest_ns
 
 
 def is_of_unit(event: Mapping[str, Any]) -> bool:
@@ -134,10 +136,10 @@ def look_up(
     now_ns = time.time_ns() if now_ns is None else now_ns
     found = Found()
     if len(some_id) != _CORRELATION_ID_DIGITS:
-        correlations = _correlations(client, some_id, _window(some_id, now_ns, since_ns), found, on_progress)
+        correlations = _correlations(client, some_id, search_window(some_id, now_ns, since_ns), found, on_progress)
         some_id = only_one(some_id, correlations, _TOO_OLD if since_ns is None else " in that time")
     condition = f'correlation_id="{some_id}"'
-    start_ns, end_ns = _window(some_id, now_ns, since_ns)
+    start_ns, end_ns = search_window(some_id, now_ns, since_ns)
     found.events, found.is_cut = _read(client, condition, start_ns, end_ns, limit)
     found.asked.append(_asked(condition, start_ns, end_ns))
     if at_ns is not None and (found.is_cut or not start_ns <= at_ns < end_ns):
@@ -172,13 +174,6 @@ def only_one(some_id: str, correlations: Collection[str], where: str) -> str:
         shown = ", ".join(sorted(correlations)[:5])
         raise WrongId(f"{some_id} begins {len(correlations)} correlation IDs ({shown} …); give more digits")
     return next(iter(correlations))
-
-
-def _window(some_id: str, now_ns: int, since_ns: int | None) -> tuple[int, int]:
-    """Where to look for an ID: where its own time tells, else as far back as is asked for."""
-    start_ns, end_ns = search_window(some_id, now_ns)
-    has_time = start_ns != now_ns - 6 * _HOUR
-    return (start_ns if has_time or since_ns is None else now_ns - since_ns), end_ns
 
 
 def _correlations(

@@ -18,8 +18,7 @@ from logging_pkg.exceptions import LokiError
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.event_lines import event_of_line, is_event
 from logging_pkg.pipeline.event_search import Search
-from logging_pkg.pipeline.json_lines import STDIN, lines_of
-from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
+from logging_pkg.pipeline.json_lines import STDIN, lines_of, log_files
 
 _SECOND = 1_000_000_000
 #: How far behind the newest an event may arrive and still be shown: shipping takes seconds, and differs per process.
@@ -88,9 +87,9 @@ def follow_files(
         lines = (line.value for line in lines_of(sys.stdin.buffer, "stdin"))
         yield from (value for value in lines if value is not None and _fits(value, wanted))
         return
-    positions = {path: path.stat().st_size for path in _paths(files)}
+    positions = {path: path.stat().st_size for path in log_files(files)}
     while True:
-        for path in _paths(files):
+        for path in log_files(files):
             raw = _appended(path, positions.setdefault(path, 0))
             positions[path] += len(raw)
             for line in raw.splitlines():
@@ -101,11 +100,6 @@ def follow_files(
                 if isinstance(value, dict) and _fits(value, wanted):
                     yield value
         sleep(_FILE_POLL_S)
-
-
-def _paths(files: Sequence[Path]) -> Iterator[Path]:
-    for file in files:
-        yield from sorted(file.glob(f"*{LOG_FILE_SUFFIX}")) if file.is_dir() else [file]
 
 
 def _appended(path: Path, position: int) -> bytes:

@@ -45,6 +45,11 @@ _TIMESTAMP_PATTERN = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def time_text(time_ns: int) -> str:
+    """A time, ns since 1970, as people and Loki's API read it: RFC 3339, UTC, whole seconds."""
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def parse_timestamp(text: str) -> int:
     """Return an envelope `timestamp` as nanoseconds since 1970.
 

@@ -6,11 +6,11 @@ In: results, the task. Out: lines of text, or a JSON document. Never: I/O.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from logging_pkg.pipeline.backfill.prometheus import Limits
 from logging_pkg.pipeline.backfill.run import Result, Task
+from logging_pkg.schemas.conventions import time_text
 
 _NUMBERS = ("expected", "present", "differing", "missing", "written", "in_blocks", "too_old", "unconfirmed")
 
@@ -18,8 +18,8 @@ _NUMBERS = ("expected", "present", "differing", "missing", "written", "in_blocks
 def document(results: Sequence[Result], task: Task, seconds: float) -> dict[str, Any]:
     """The results as JSON."""
     return {
-        "from": moment(task.start_ns),
-        "to": moment(task.end_ns),
+        "from": time_text(task.start_ns),
+        "to": time_text(task.end_ns),
         "dry_run": task.is_dry,
         "seconds": round(seconds, 3),
         "totals": {name: _sum(results, name) for name in _NUMBERS},
@@ -47,7 +47,7 @@ def lines(results: Sequence[Result], task: Task, limits: Limits, seconds: float)
     written = _sum(results, "written") + _sum(results, "in_blocks")
     did = "nothing written (dry run)" if task.is_dry else f"{written:,} written"
     text.append(
-        f" {moment(task.start_ns)} to {moment(task.end_ns)}: {len(results)} rules, "
+        f" {time_text(task.start_ns)} to {time_text(task.end_ns)}: {len(results)} rules, "
         f"{_sum(results, 'expected'):,} samples expected, {_sum(results, 'present'):,} there, "
         f"{_sum(results, 'missing'):,} missing, {did}   in {seconds:.1f} s"
     )
@@ -59,11 +59,6 @@ def is_filled(results: Sequence[Result], task: Task) -> bool:
     if task.is_dry:
         return not _sum(results, "missing")
     return not (_sum(results, "too_old") or _sum(results, "unconfirmed"))
-
-
-def moment(time_ns: int) -> str:
-    """A time as RFC 3339, UTC, whole seconds."""
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _filled(result: Result, task: Task) -> str:
@@ -83,8 +78,9 @@ def _remarks(results: Sequence[Result], task: Task, limits: Limits) -> list[str]
     remarks = []
     if too_old := _sum(results, "too_old"):
         remarks.append(
-            f" ! {too_old:,} samples are from before {moment(limits.oldest_ms * 1_000_000)}, which Prometheus does not "
-            f"take (out_of_order_time_window: {limits.window}). Run again with --blocks and Prometheus's data directory"
+            f" ! {too_old:,} samples are from before {time_text(limits.oldest_ms * 1_000_000)}, which Prometheus does "
+            f"not take (out_of_order_time_window: {limits.window}). "
+            "Run again with --blocks and Prometheus's data directory"
         )
     if _sum(results, "in_blocks"):
         remarks.append(
