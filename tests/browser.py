@@ -132,6 +132,12 @@ class Browser:
         return answer
 
 
+def ready(browser: Browser, timeout_s: float = PATIENCE_S) -> None:
+    """Wait until a page of the console has every number."""
+    state = "return document.getElementById('live')?.dataset.state"
+    browser.until(lambda: browser.run(state) == "ready", "the page is complete", timeout_s)
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser for the length of a block."""

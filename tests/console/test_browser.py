@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from tests.browser import CHROMEDRIVER, CHROMIUM, Browser, chromium
+from tests.browser import CHROMEDRIVER, CHROMIUM, Browser, chromium, ready
 from tests.console.story import Story
 
 pytestmark = pytest.mark.skipif(
@@ -50,12 +50,6 @@ def site(
     browser.until(lambda: "/console/overview/" in browser.url, "signed in")
     assert browser.complaints() == []
     return browser, live_server.url, story
-
-
-def ready(browser: Browser) -> None:
-    browser.until(
-        lambda: browser.run("return document.getElementById('live')?.dataset.state") == "ready", "the page is complete"
-    )
 
 
 @pytest.mark.parametrize("name", PAGES)

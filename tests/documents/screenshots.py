@@ -18,15 +18,13 @@ from rich.console import Console
 from rich.text import Text
 
 from calendar_sync.demo.__main__ import run_guarded
-from calendar_sync.demo.programs import PASSWORD, STAFF, Programs
-from calendar_sync.demo.traffic import Scenario
+from calendar_sync.demo.programs import Programs
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.stack import Stack, WebhookReceiver
-from tests.browser import CHROMEDRIVER, CHROMIUM, Browser, chromium
+from tests.browser import CHROMEDRIVER, CHROMIUM, Browser, chromium, ready
+from tests.demonstration import TRAFFIC_S, drive, sign_in
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
-#: Until every injected trouble has been seen, recorded and alerted of.
-TRAFFIC_S = 170
 #: File name: page of the console, width, height, colour scheme.
 PAGES = {
     "overview": ("overview/", 1360, 1000, "light"),
@@ -51,12 +49,7 @@ def main() -> int:
 
 
 def _take(stack: Stack, programs: Programs, _receiver: WebhookReceiver, _started_ns: int) -> int:
-    scenario = Scenario(programs, lambda step: print(f" · {step}"))
-    scenario.start()
-    begin = time.monotonic()
-    while (elapsed := time.monotonic() - begin) < TRAFFIC_S:
-        scenario.tick(elapsed)
-        time.sleep(1)
+    scenario = drive(programs)
     with LokiClient(stack.loki_url) as loki:
         found = loki.query_range(_BUSIEST, time.time_ns() - TRAFFIC_S * 10**9, time.time_ns(), limit=1)
         assert isinstance(found, Streams)
@@ -71,21 +64,13 @@ def _take(stack: Stack, programs: Programs, _receiver: WebhookReceiver, _started
 
 
 def _photograph_console(browser: Browser, web_url: str, correlation_id: str) -> None:
-    browser.open(f"{web_url}/login/?next=/console/")
-    browser.type("input[name=username]", STAFF)
-    browser.type("input[name=password]", PASSWORD)
-    browser.click("button[type=submit]")
-    browser.until(lambda: "/console/overview/" in browser.url, "signed in")
+    sign_in(browser, web_url)
     pages = {**PAGES, "trace": (f"trace/{correlation_id}/", 1360, 1000, "light")}
     for name, (page, width, height, scheme) in pages.items():
         browser.size(width, height)
         browser.scheme(scheme)
         browser.open(f"{web_url}/console/{page}")
-        browser.until(
-            lambda: browser.run("return document.getElementById('live')?.dataset.state") == "ready",
-            f"{page} is complete",
-            60,
-        )
+        ready(browser, 60)
         time.sleep(1)  # charts are drawn after the numbers
         browser.screenshot(DIRECTORY / f"{name}.png", whole=False)
         print(f" ✓ {name}.png")
