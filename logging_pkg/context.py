@@ -74,6 +74,18 @@ class Span:
     def __repr__(self) -> str:
         return f"<Span {self.correlation_id} {self.span_id}>"
 
+    def without_totals(self) -> Span:
+        """The same IDs, to be kept after the unit has ended: the totals lead to much else."""
+        copied = Span.__new__(Span)
+        copied.correlation_id = self.correlation_id
+        copied.fragment = self.fragment
+        copied.is_unit = self.is_unit
+        copied.parent_span_id = self.parent_span_id
+        copied.span_id = self.span_id
+        copied.totals = None
+        copied.unit_ids = self.unit_ids
+        return copied
+
 
 #: RFC 9562: behind the 48 bits of time and the version digit, 12 random bits, the variant 0b10, and 62 random bits.
 _VARIANT = 0b10 << 62

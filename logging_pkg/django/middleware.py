@@ -293,6 +293,9 @@ def _finish(
             is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
             error=error,
         )
+        if (ended := watch.totals.ended) is not None:
+            # Requests are part of a circle, so what they hold waits for the garbage collector: let it be little.
+            setattr(request, REQUEST_ATTRIBUTE, ended.span)
     except Exception as fault:
         keep_in(fault)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from logging_pkg.context import Span
@@ -34,20 +33,13 @@ class LateWork:
 
 @dataclass(slots=True)
 class Ended:
-    """A finished request, as far as its late work has to tell of it. Holds no span: that one holds the totals."""
+    """A finished request, as far as its late work has to tell of it. Its span has no totals: these hold it."""
 
     at: int
     method: str
     route: str
     outcome: str
-    correlation_id: str
-    span_id: str
-    parent_span_id: str | None
-    unit_ids: Mapping[str, str]
-
-    def span(self) -> Span:
-        """The request's span once more."""
-        return Span(self.correlation_id, self.span_id, self.parent_span_id, self.unit_ids)
+    span: Span
 
 
 class Unattributed:
@@ -78,12 +70,11 @@ class Accounted:
     #: Set once the unit's event is about to be written: from then on everything counts as late.
     ended: Ended | None = None
 
-    def __init__(self) -> None:
-        # Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit in here.
-        self._lock = threading.RLock()
+    #: Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit while it is held.
+    _lock: threading.RLock
 
-    def _add_up(self) -> None:
-        """With the lock held: bring the totals up to date."""
+    def _complete(self) -> None:
+        """With the lock held: bring the totals up to date for the last time."""
 
     def take_late_work(self) -> LateWork | None:
         """What came after the end and has not been taken yet."""
@@ -99,7 +90,7 @@ class Accounted:
             if self.ended is not None:
                 return False
             self.ended = ended
-            self._add_up()
+            self._complete()
             return True
 
     def _late(self) -> LateWork | None:

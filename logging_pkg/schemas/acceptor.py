@@ -31,7 +31,8 @@ _KINDS: Mapping[type, frozenset[str]] = {
     list: frozenset({"array"}),
     dict: frozenset({"object"}),
 }
-_FROM_ZERO: Mapping[str, Any] = {"minimum": 0}
+#: Integers below it are floats, too, without rounding.
+_EXACT = 2**53
 #: Shapes remembered per event; each optional or nullable field may double them, so a schema of many asks for the rest.
 MAX_SHAPES = 64
 
@@ -94,21 +95,17 @@ def _check_of(
         return None
     tests: list[str] = []
     constants: dict[str, Any] = {}
-    counts: list[str] = []
     floats: list[str] = []
     for number, (name, kind) in enumerate(zip(names, types, strict=True)):
         variable = f"x{number}"
         test = properties[name].test(kind, variable, f"c{number}", constants)
         if test is None:
             return None
-        if test == _range(variable, _FROM_ZERO, is_float=kind is float):
-            counts.append(variable)
-            floats += [variable] if kind is float else []
-        else:
-            tests.append(test)
-    # Most values are numbers from 0: together they cost one call. A sum with NaN is less than nothing.
-    if counts:
-        tests.append(f"min({', '.join(counts)}, 0) == 0")
+        if kind is float and test == f"{variable} >= 0.0 and {variable} < 1e999":
+            # Together they cost one comparison less each: a sum of numbers from 0 is infinite if one of them is.
+            test = f"{variable} >= 0.0"
+            floats.append(variable)
+        tests.append(test)
     if floats:
         tests.append(f"{' + '.join(floats)} < 1e999")
     return _function([f"x{number}" for number in range(len(names))], tests, constants)
@@ -201,8 +198,19 @@ def _limit(size: str, limit: Any) -> str:
 
 
 def _range(name: str, schema: Mapping[str, Any], *, is_float: bool) -> str:
-    tests = [f"{name} {comparison} {schema[keyword]!r}" for keyword, comparison in _BOUNDS if keyword in schema]
+    tests = [
+        f"{name} {comparison} {_bound(schema[keyword], is_float=is_float)}"
+        for keyword, comparison in _BOUNDS
+        if keyword in schema
+    ]
     if is_float:
         # What is infinite, and NaN, which compares with nothing, orjson would write as null.
         tests.append(f"{name} < 1e999" if "minimum" in schema else f"-1e999 < {name} < 1e999")
     return " and ".join(tests)
+
+
+def _bound(bound: float, *, is_float: bool) -> str:
+    """As a number of the type it is compared with, where there is one: Python has an instruction for two of one type."""
+    if is_float:
+        return repr(float(bound) if abs(bound) < _EXACT else bound)
+    return repr(int(bound) if bound == bound // 1 else bound)

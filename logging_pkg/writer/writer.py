@@ -206,16 +206,25 @@ class Writer:
         if second != self._second:
             self._second = second
             self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        line = b'%b,"timestamp":"%b.%06dZ","seq":%d,"event_id":"%b-%d",%b%b%b\n' % (
-            head,
-            self._second_text,
-            fraction,
-            seq,
-            self._instance,
-            seq,
-            fragment,
-            b"," if len(body) > 2 else b"",
-            body[1:],
+        number = b"%d" % seq
+        line = b"".join(
+            (
+                head,
+                b',"timestamp":"',
+                self._second_text,
+                b".%06d" % fraction,
+                b'Z","seq":',
+                number,
+                b',"event_id":"',
+                self._instance,
+                b"-",
+                number,
+                b'",',
+                fragment,
+                b"," if len(body) > 2 else b"",
+                body[1:],
+                b"\n",
+            )
         )
         try:
             self._sink.write(line)

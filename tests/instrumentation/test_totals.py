@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from logging_pkg.context import Span
 from logging_pkg.instrumentation.database.query_totals import MAX_RECENT
 from logging_pkg.instrumentation.database.statements import Statement
 from logging_pkg.instrumentation.late_work import Ended
@@ -83,7 +84,7 @@ def test_reading_the_totals_on_the_way_changes_nothing() -> None:
 
 def test_each_query_is_the_units_or_late_while_threads_run_on() -> None:
     """Of threads that go on counting while the unit ends no query is lost, and none is counted twice."""
-    ended = Ended(0, "GET", "/", "ok", "c", "s", None, {})
+    ended = Ended(0, "GET", "/", "ok", Span("c", "s", None, {}))
     for _ in range(20):
         totals = Totals()
         ready, total = threading.Barrier(5), 4 * 500

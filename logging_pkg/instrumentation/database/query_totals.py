@@ -6,7 +6,7 @@ Never: keeps SQL parameters, loses a count between threads, grows without bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
 from dataclasses import dataclass
 from typing import Self
 
@@ -57,12 +57,14 @@ class QueryTotals(Accounted):
     query_overhead: int | None = None
 
     def __init__(self, parent: Self | None) -> None:
-        super().__init__()
+        self._lock = threading.RLock()
         self.parent: Self | None = parent
         self._databases: dict[str, DatabaseTotals] = {}
         #: Nanoseconds of the queries that have not been added up, by statement. Written without the lock, by
         #: `add_query` and by whoever finds a list in here; empty in a nested unit, whose queries count in others, too.
         self.recent: dict[Statement, list[int]] = {}
+        #: Statements that may have a list there.
+        self.max_recent = MAX_STATEMENTS if parent is None else 0
         #: Count and nanoseconds of those that have been.
         self._statements: dict[Statement, tuple[int, int]] = {}
         #: The project's line that repeated a statement too often.
@@ -76,26 +78,30 @@ class QueryTotals(Accounted):
         """Count one query, here and in every enclosing unit.
 
         In a request, where most queries run, without a lock: a list takes a statement's times from all threads, none is
-        lost, and whoever reads the totals adds them up. `watch.py` does without this call where there is a list: what
-        it does for every query of a process is seldom found in the CPU's caches.
+        lost, and whoever reads the totals adds them up. `watch.py` does the same without this call: what it does for
+        every query of a process is seldom found in the CPU's caches.
 
         Args:
             statement: that was run.
             nanoseconds: it took.
         """
-        if self.parent is not None:
-            self._add_nested_query(statement, nanoseconds)
-            return
         times = self.recent.get(statement)
         if times is None:
-            if len(self.recent) >= MAX_STATEMENTS:
-                self._count(statement, nanoseconds)
+            if len(self.recent) >= self.max_recent:
+                self.add_without_list(statement, nanoseconds)
                 return
             times = self.recent.setdefault(statement, [])
         times.append(nanoseconds)
         # Asked after it was put down: what comes before the end is added up by `end`, what comes later is seen here.
         if len(times) > self.look_above:
             self.look_at(statement, times)
+
+    def add_without_list(self, statement: Statement, nanoseconds: int) -> None:
+        """Count a query of a nested unit, or one whose statement is one too many to be remembered."""
+        if self.parent is None:
+            self._count(statement, nanoseconds)
+        else:
+            self._add_nested_query(statement, nanoseconds)
 
     def look_at(self, statement: Statement, times: list[int]) -> None:
         """A statement was repeated, or the unit has ended: whose line is it, is it time to add up, did it come late."""
@@ -154,25 +160,41 @@ class QueryTotals(Accounted):
             self._statements[statement] = count_before + count, nanoseconds_before + nanoseconds
         return count_before + count
 
-    def _add_up(self) -> None:
-        """With the lock held: move what was put down without it into the totals."""
-        for statement, count, nanoseconds in self._taken():
-            if self._add(statement, count, nanoseconds) > self.settings.n_plus_one_threshold:
+    def _complete(self) -> None:
+        self._add_up(is_last=True)
+
+    def _add_up(self, *, is_last: bool = False) -> None:
+        """With the lock held: move what was put down without it into the totals.
+
+        Args:
+            is_last: nothing comes after it, so a statement that was run a few times need not be remembered.
+        """
+        threshold = self.settings.n_plus_one_threshold
+        is_short = is_last and not self._statements
+        alias, database = None, None
+        for statement, times in list(self.recent.items()):
+            # One copy: what another thread puts down meanwhile stays.
+            taken = times[:]
+            count = len(taken)
+            del times[:count]
+            if is_short and 0 < count <= threshold:
+                # What `_add` does, for nearly every statement of nearly every request.
+                if database is None or statement.alias != alias:
+                    alias = statement.alias
+                    database = self._database(alias, statement.vendor)
+                database.count += count
+                database.nanoseconds += sum(taken)
+                database.duplicates += count - 1
+            elif count and self._add(statement, count, sum(taken)) > threshold:
                 self.has_repeated = True
 
     def _take_as_late(self) -> None:
         """What was put down after the end is late work."""
         with self._lock:
-            for _statement, count, nanoseconds in self._taken():
-                self._add_late_queries(count, nanoseconds)
-
-    def _taken(self) -> Iterator[tuple[Statement, int, int]]:
-        """With the lock held: take what was put down without it; what another thread puts down meanwhile stays."""
-        for statement, times in list(self.recent.items()):
-            if count := len(times):
-                nanoseconds = sum(times[:count])
-                del times[:count]
-                yield statement, count, nanoseconds
+            for times in list(self.recent.values()):
+                if taken := times[:]:
+                    del times[: len(taken)]
+                    self._add_late_queries(len(taken), sum(taken))
 
     def note_query_overhead(self, nanoseconds: int) -> None:
         """Keep what watching the first query cost, here and in the enclosing units that had none yet."""

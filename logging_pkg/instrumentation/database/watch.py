@@ -91,15 +91,19 @@ def _watcher(connection: Any) -> _Watch:
                             if nanoseconds > conf.settings().slow_query_nanoseconds:
                                 _found_slow(connection, sql, params, many, context, nanoseconds, None)
                     else:
-                        times = totals.recent.get(statement)
+                        # What `add_query` does.
+                        recent = totals.recent
+                        times = recent.get(statement)
+                        if times is None and len(recent) < totals.max_recent:
+                            times = recent.setdefault(statement, [])
                         if times is None:
-                            totals.add_query(statement, nanoseconds)
-                            if totals.query_overhead is None:
-                                totals.note_query_overhead(_clock() - ended)
+                            totals.add_without_list(statement, nanoseconds)
                         else:
                             times.append(nanoseconds)
                             if len(times) > totals.look_above:
                                 totals.look_at(statement, times)
+                        if totals.query_overhead is None:
+                            totals.note_query_overhead(_clock() - ended)
                         if nanoseconds > totals.slow_query_nanoseconds:
                             _found_slow(connection, sql, params, many, context, nanoseconds, totals)
             except Exception:

@@ -120,19 +120,7 @@ class RequestWatch:
         is_slow = slow_ms is not None and elapsed_ms > slow_ms
         is_error = int(outcome == "server_error")
         route, totals, span = self.route(), self.totals, self.span
-        is_first = totals.end(
-            Ended(
-                ended,
-                self.method,
-                route,
-                outcome,
-                span.correlation_id,
-                span.span_id,
-                span.parent_span_id,
-                span.unit_ids,
-            )
-        )
-        if not is_first:
+        if not totals.end(Ended(ended, self.method, route, outcome, span.without_totals())):
             return
         error = error or totals.error
         databases = database_fields(totals)
@@ -187,8 +175,8 @@ class RequestWatch:
         watching = totals.watching_nanoseconds(databases["query_count"])
         fields["instrumentation_us"] = (self._overhead + watching + _clock() - ended) // 100 / 10
         emit_safely("http.request_finished", fields, span)
-        # The request holds the span, the span the totals: what leads back from there would keep the request, its
-        # response and the frames of its exception until the garbage collector finds the circle.
+        # Threads hold the span, the span the totals: what leads on from there would keep the request, its response and
+        # the frames of its exception for as long.
         totals.error = None
         totals.route = lambda: route
         totals.run_deferred()
