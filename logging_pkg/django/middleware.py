@@ -10,7 +10,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -133,7 +133,7 @@ def remember_exception(**_: Any) -> None:
 def _watch(request: HttpRequest) -> RequestWatch:
     settings = conf.settings()
     remote = _remote_parent(request, settings) if settings.trusted_correlation_sources else NO_REMOTE_PARENT
-    watch = RequestWatch(request.method or "", lambda: route_of(request), remote)
+    watch = RequestWatch(request.method or "", partial(route_of, request), remote)
     if settings.request_start_header:
         name = "HTTP_" + settings.request_start_header.upper().replace("-", "_")
         watch.queue_ms = queue_time_ms(request.META.get(name), time.time())

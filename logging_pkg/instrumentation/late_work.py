@@ -70,7 +70,7 @@ class Accounted:
     #: Set once the unit's event is about to be written: from then on everything counts as late.
     ended: Ended | None = None
 
-    #: Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit while it is held.
+    #: Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit in there.
     _lock: threading.RLock
 
     def _complete(self) -> None:

@@ -210,7 +210,7 @@ def _range(name: str, schema: Mapping[str, Any], *, is_float: bool) -> str:
 
 
 def _bound(bound: float, *, is_float: bool) -> str:
-    """As a number of the type it is compared with, where there is one: Python has an instruction for two of one type."""
+    """As a number of the type it is compared with, if there is one: Python has an instruction for two of one type."""
     if is_float:
         return repr(float(bound) if abs(bound) < _EXACT else bound)
     return repr(int(bound) if bound == bound // 1 else bound)
