@@ -259,7 +259,7 @@ def test_an_alert_of_a_project_is_named_by_the_panel_it_links_to() -> None:
         for panel in panels(document)
         if panel["type"] != "row"
     }
-    assert runbooks[number] == ["Runbook: SlowRoute", "Runbook: RouteLatencyRegressed", "Runbook: CheckoutSlow"]
+    assert runbooks[number] == ["Runbook: SlowRoute", "Runbook: CheckoutSlow"]
     assert [place for place, titles in runbooks.items() if "Runbook: CheckoutSlow" in titles] == [number]
 
 
