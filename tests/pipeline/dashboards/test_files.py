@@ -323,6 +323,21 @@ def test_ids_in_log_lines_lead_to_their_timeline() -> None:
         assert all(f'{field["name"]}="${variable}"' in expr for expr in exprs)
 
 
+def test_what_a_timeline_takes_for_no_finding_is_never_one() -> None:
+    """The events whose lines it does not look through are the library's, which writes none of them above info."""
+    (panel,) = (panel for panel in panels(DOCUMENTS["timeline"]) if panel["title"] == "Findings and errors")
+    left_out = re.search(r'event!~"([^"]+)"', panel["targets"][0]["expr"])[1].split("|")  # type: ignore[index]
+    assert len(left_out) > 3
+    events = load_registry().events
+    assert {name: events[name].level for name in left_out} == dict.fromkeys(left_out, "info")
+
+
+def test_a_timeline_asks_for_nothing_before_an_id_is_pasted() -> None:
+    """An empty one would be that of each line without one of the four ids."""
+    (variable,) = (entry for entry in DOCUMENTS["timeline"]["templating"]["list"] if entry["name"] == "id")
+    assert variable["query"]
+
+
 def test_data_sources_of_dashboards_are_provisioned() -> None:
     """What the hidden choices of data sources hold at first is what compose.yaml's Grafana has."""
     provisioned = {source["uid"]: source["type"] for source in yaml.safe_load(SOURCES.read_text())["datasources"]}
