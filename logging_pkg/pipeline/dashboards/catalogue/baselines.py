@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from logging_pkg.pipeline.dashboards.model import Panel, Query, Row
+from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, Panel, Query, Row
 
 _HISTORY: Final = "a baseline takes this hour of two of the last seven days, with requests enough in each"
 
@@ -44,10 +44,11 @@ class Compared:
 
 def beside_baseline(needs: str, *compared: Compared) -> Row:
     """A row with a panel for each; without the series `needs` a project has no use for it."""
-    return Row("Against the last seven days", tuple(_panel(one) for one in compared), needs=needs)
+    width = GRID_WIDTH // len(compared)
+    return Row("Against the last seven days", tuple(_panel(one, width) for one in compared), needs=needs)
 
 
-def _panel(one: Compared) -> Panel:
+def _panel(one: Compared, width: int) -> Panel:
     lines = (("now", one.now), ("baseline", one.baseline), (one.noise_name, one.noise))
     return Panel(
         one.title,
@@ -58,6 +59,7 @@ def _panel(one: Compared) -> Panel:
         unit=one.unit,
         logs=one.logs,
         runbooks=(one.alert,),
+        width=width,
         empty="No baseline yet, or too few requests an hour",
         no_limit=f"{one.alert} compares now with the baseline, by a share and an amount.",
     )
