@@ -51,8 +51,9 @@ def print_dashboards(console: Console, answers: Sequence[Answer]) -> list[str]:
     console.print(
         f" Dashboards        {len(filled)} of {len(answers)} panels of {len(names)} dashboards have data{wait}"
     )
-    for reason, number in Counter(reason for answer in (*waiting, *filled) for reason in answer.reasons).items():
-        console.print(Text(f"                   {number} lack something to show: {reason}", style="dim"))
+    for those, words in ((waiting, "wait"), (filled, "with data lack a line")):
+        for reason, number in Counter(reason for answer in those for reason in answer.reasons).items():
+            console.print(Text(f"                   {number} {words}: {reason}", style="dim"))
     return [
         f'data in "{answer.panel.title}" of {answer.panel.dashboard}: '
         f"{answer.problem or f'nothing was there to show; it would say: {answer.panel.empty}'}"
