@@ -18,8 +18,8 @@ from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, panels, sour
 from tests.pipeline.events import REGISTRY
 
 SERIES = re.compile(r"[a-z]\w*:[a-z]\w*:[a-z]\w*")
-#: Streams of one event, and what follows of the query up to the next selector.
-READ = re.compile(r'\{event="(?P<event>[\w.]+)"[^}]*\}(?P<stages>[^{]*)')
+#: Streams of one event or of several, and what follows of the query up to the next selector.
+READ = re.compile(r'\{event=~?"(?P<events>[\w.|]+)"[^}]*\}(?P<stages>[^{]*)')
 TAKEN_OUT = re.compile(r'\b\w+="(?P<field>\w+)"')
 
 
@@ -31,7 +31,8 @@ def reads(expr: str, recorded: dict[str, list[str]]) -> set[tuple[str, str]]:
         text = waiting.pop()
         for match in READ.finditer(text):
             for stage in re.findall(r"\|\s*json\b([^|]*)", match["stages"]):
-                found |= {(match["event"], field) for field in TAKEN_OUT.findall(stage)}
+                events = match["events"].split("|")
+                found |= {(event, field) for event in events for field in TAKEN_OUT.findall(stage)}
         for name in set(SERIES.findall(text)) - seen:
             seen.add(name)
             waiting += recorded.get(name, [])
