@@ -7,10 +7,12 @@ panel that has no data. Never: a Grafana; none is needed to know whether a panel
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.dashboards.build import DASHBOARDS_DIRECTORY
@@ -37,12 +39,21 @@ def ask_dashboards(loki: LokiClient, prometheus_url: str, start_ns: int, end_ns:
 
 
 def print_dashboards(console: Console, answers: Sequence[Answer]) -> list[str]:
-    """Print how many panels have data; return a sentence for each without: the traffic fills all."""
-    empty = [answer for answer in answers if not answer.is_filled]
+    """Print how many panels have data, and which wait for what minutes of traffic cannot give.
+
+    Return a sentence for each of the others: the traffic fills them all.
+    """
+    filled = [answer for answer in answers if answer.is_filled]
+    waiting = [answer for answer in answers if answer.is_waiting]
+    empty = [answer for answer in answers if not (answer.is_filled or answer.is_waiting)]
     names = {answer.panel.dashboard for answer in answers}
+    wait = f", {len(waiting)} wait" if waiting else ""
     console.print(
-        f" Dashboards        {len(answers) - len(empty)} of {len(answers)} panels of {len(names)} dashboards have data"
+        f" Dashboards        {len(filled)} of {len(answers)} panels of {len(names)} dashboards have data{wait}"
     )
+    for those, words in ((waiting, "wait"), (filled, "with data lack a line")):
+        for reason, number in Counter(reason for answer in those for reason in answer.reasons).items():
+            console.print(Text(f"                   {number} {words}: {reason}", style="dim"))
     return [
         f'data in "{answer.panel.title}" of {answer.panel.dashboard}: '
         f"{answer.problem or f'nothing was there to show; it would say: {answer.panel.empty}'}"

@@ -64,7 +64,7 @@ def measure(quick: bool) -> list[Row]:
     stored = STORED // 20 if quick else STORED
     with Stack(rules_directory=Path(__file__).parents[2] / "loki" / "rules") as stack:
         with LokiClient(stack.loki_url, timeout_s=60) as client:
-            for stream in _streams(stored):
+            for stream in events_of_a_day(stored):
                 client.push([stream])
         # What the ruler would have written in the hour before, had it run.
         _logpipe(
@@ -108,7 +108,7 @@ def _logpipe(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "logging_pkg.cli", *arguments], check=True, stdout=subprocess.PIPE)
 
 
-def _streams(stored: int) -> Iterator[Stream]:
+def events_of_a_day(stored: int) -> Iterator[Stream]:
     """A day's events in the order of time, each event's in pushes of a few thousand."""
     chosen, now_ns = random.Random(7), time.time_ns()
     for event, share in _SHARES.items():

@@ -10,7 +10,15 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.performance import bench_console, bench_emit, bench_request, bench_rules, bench_scaling, bench_shipper
+from tests.performance import (
+    bench_console,
+    bench_emit,
+    bench_request,
+    bench_rules,
+    bench_scaling,
+    bench_shipper,
+    bench_timeline,
+)
 from tests.performance.side_by_side import Row, parse_size, show
 
 
@@ -41,6 +49,7 @@ BENCHMARKS: Mapping[str, Callable[[bool], Sequence[Row]]] = {
     "bench_shipper": _ship,
     "bench_rules": bench_rules.measure,
     "bench_console": bench_console.measure,
+    "bench_timeline": bench_timeline.measure,
 }
 
 

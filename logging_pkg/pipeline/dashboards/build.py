@@ -95,8 +95,9 @@ def _shown(dashboard: Dashboard, row: Row, registry: Registry, recorded: set[str
         except RuleError as error:
             left_out.append(f'{dashboard.title}, "{_name(entry)}": {error}')
             continue
-        unknown = sorted({name for query in panel.queries for name in SERIES.findall(query.expr)} - recorded)
-        if panel.source == "prometheus" and unknown:
+        asked = [query.expr for query in panel.queries if (query.source or panel.source) == "prometheus"]
+        unknown = sorted({name for expr in asked for name in SERIES.findall(expr)} - recorded)
+        if unknown:
             left_out.append(f'{dashboard.title}, "{panel.title}": no rule records {", ".join(unknown)}')
         else:
             panels.append(panel)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from logging_pkg.pipeline.dashboards.explore import explore_url, guide_title, runbook_url
 from logging_pkg.pipeline.dashboards.layout import HEADING_HEIGHT, place
 from logging_pkg.pipeline.dashboards.limits import limits_as_rates
-from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, Dashboard, Panel, Query
+from logging_pkg.pipeline.dashboards.model import GRID_WIDTH, LETTERS, Dashboard, Panel, Query
 from logging_pkg.pipeline.dashboards.options import field_config, options
 from logging_pkg.pipeline.dashboards.panel_link import panel_number
 from logging_pkg.pipeline.dashboards.rule_book import RuleBook
@@ -22,6 +22,8 @@ from logging_pkg.pipeline.dashboards.variables import FIRST_SEEN, marks, variabl
 #: Grafana's own number of the format, of version 12: older ones read it, newer ones bring it up to date.
 SCHEMA_VERSION: Final = 42
 TAG: Final = "logging-pkg"
+#: Grafana's own: each query names its source.
+_MIXED: Final = {"type": "datasource", "uid": "-- Mixed --"}
 _SOURCES: Final = {name: {"type": name, "uid": f"${{{name}}}"} for name in ("prometheus", "loki")}
 
 
@@ -120,17 +122,19 @@ def _panel(panel: Panel, where: dict[str, int], dashboard: Dashboard, rules: Rul
     }
     if panel.kind == "text":
         return made
-    made["datasource"] = _SOURCES[panel.source]
-    made["targets"] = [_target(panel, query, chr(ord("A") + index)) for index, query in enumerate(panel.queries)]
+    is_mixed = any(query.source not in {None, panel.source} for query in panel.queries)
+    made["datasource"] = _MIXED if is_mixed else _SOURCES[panel.source]
+    made["targets"] = [_target(panel, query, letter) for letter, query in zip(LETTERS, panel.queries, strict=False)]
     if panel.kind == "table":
         made["transformations"] = _columns(panel)
     return made
 
 
 def _target(panel: Panel, query: Query, letter: str) -> dict[str, Any]:
-    target: dict[str, Any] = {"refId": letter, "datasource": _SOURCES[panel.source], "expr": query.expr}
+    source = query.source or panel.source
+    target: dict[str, Any] = {"refId": letter, "datasource": _SOURCES[source], "expr": query.expr}
     is_instant = panel.kind in {"table", "bargauge"}
-    if panel.source == "loki":
+    if source == "loki":
         target |= {"editorMode": "code", "queryType": "instant" if is_instant else "range"}
         if panel.kind == "logs":
             target |= {"maxLines": 1000}
@@ -145,10 +149,9 @@ def _target(panel: Panel, query: Query, letter: str) -> dict[str, Any]:
 
 def _columns(panel: Panel) -> list[dict[str, Any]]:
     """One row per label set, a column per label and per query."""
-    letters = [chr(ord("A") + index) for index in range(len(panel.queries))]
     # With one query Grafana calls its column `Value`, with Loki `Value #A` all the same.
-    names = {f"Value #{letter}": query.legend for letter, query in zip(letters, panel.queries, strict=True)}
-    if len(letters) == 1:
+    names = {f"Value #{letter}": query.legend for letter, query in zip(LETTERS, panel.queries, strict=False)}
+    if len(panel.queries) == 1:
         names |= {"Value": panel.queries[0].legend}
     hidden = ("Time", "__name__")
     return [

@@ -75,8 +75,23 @@ class Answer:
 
     @property
     def is_filled(self) -> bool:
-        """Whether every query has data; of a bar gauge one of them, since each bar is its own."""
-        return not self.problem and (any(self.counts) if self.panel.kind == "bargauge" else all(self.counts))
+        """Whether every query that must has data; of a bar gauge one of them, since each bar is its own."""
+        is_whole = self.panel.kind == "bargauge" or all(query.may_be_empty for query in self._lacking)
+        return not self.problem and any(self.counts) and is_whole
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is nothing yet, and its description says why for each query."""
+        return not self.problem and not any(self.counts) and all(query.may_be_empty for query in self._lacking)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why those of its queries are empty that may be."""
+        return tuple(dict.fromkeys(query.may_be_empty for query in self._lacking if query.may_be_empty))
+
+    @property
+    def _lacking(self) -> list[ReadQuery]:
+        return [query for query, count in zip(self.panel.queries, self.counts, strict=True) if not count]
 
 
 @dataclass(frozen=True, slots=True)

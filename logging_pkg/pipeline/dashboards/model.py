@@ -6,6 +6,8 @@ alert rule has.
 
 from __future__ import annotations
 
+import string
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -16,6 +18,10 @@ Source: TypeAlias = Literal["prometheus", "loki"]
 CHOSEN: Final = 'service_name=~"$service_name", env=~"$env"'
 #: How the sentence of a description begins that tells why there is no limit.
 NO_LIMIT: Final = "No limit:"
+#: … and the one that tells which queries, by their letters, have nothing to show in a new system, and why.
+MAY_BE_EMPTY: Final = "May be empty"
+#: What Grafana calls a panel's queries (`refId`), in their order.
+LETTERS: Final = string.ascii_uppercase
 #: Columns of Grafana's grid.
 GRID_WIDTH: Final = 24
 #: Grid rows of a panel of each kind; a row is 30 pixels high, with 8 between two.
@@ -31,17 +37,22 @@ class Query:
         expr: PromQL or LogQL, by the panel's source.
         legend: Grafana's template, `{{route}}`; of a table, the column's name.
         unit: of a table's column, where it is not the panel's.
+        source: which data source answers, where it is not the panel's.
         step: of a LogQL query over time, where Grafana's choice would not do, such as `1d`.
         alerts: of a table's column, names of the alert rules whose limits colour its numbers.
         bad_below: of a table's column, a value below which is bad in itself.
+        may_be_empty: why a system that works may have nothing to show, such as one that has no week behind it; the
+            panel's description tells it. Any other query has data once there is traffic.
     """
 
     expr: str
     legend: str = ""
     unit: str = ""
+    source: Source | None = None
     step: str = ""
     alerts: tuple[str, ...] = ()
     bad_below: float | None = None
+    may_be_empty: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +103,16 @@ class Panel:
 
     @property
     def told(self) -> str:
-        """The description, and why no limit is drawn."""
-        return f"{self.description}\n\n{NO_LIMIT} {self.no_limit}" if self.no_limit else self.description
+        """The description, why no limit is drawn, and which queries may have nothing to show."""
+        letters = defaultdict(list)
+        for letter, query in zip(LETTERS, self.queries, strict=False):
+            if query.may_be_empty:
+                letters[query.may_be_empty].append(letter)
+        parts = [self.description]
+        if self.no_limit:
+            parts.append(f"{NO_LIMIT} {self.no_limit}")
+        parts += [f"{MAY_BE_EMPTY} ({', '.join(of_reason)}): {reason}." for reason, of_reason in letters.items()]
+        return "\n\n".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

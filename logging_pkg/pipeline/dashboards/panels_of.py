@@ -10,19 +10,26 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from logging_pkg.pipeline.dashboards.model import MAY_BE_EMPTY
+
 #: What Grafana fills in by itself.
 BUILT_IN: Final = frozenset({"__range", "__range_s", "__interval", "__rate_interval", "__from", "__to", "__all"})
+_MAY_BE_EMPTY: Final = re.compile(rf"^{MAY_BE_EMPTY} \((?P<letters>[A-Z, ]+)\): (?P<reason>.+)\.$", re.MULTILINE)
 _VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>\w+)(?::\w+)?\}|(?P<bare>[A-Za-z_]\w*))")
 
 
 @dataclass(frozen=True, slots=True)
 class ReadQuery:
-    """One query: `kind` is its data source's type; an instant one has one answer, not one for every step."""
+    """One query: `kind` is its data source's type; an instant one has one answer, not one for every step.
+
+    `may_be_empty` is the reason that the panel's description gives for it; empty where it gives none.
+    """
 
     expr: str
     kind: str
     is_instant: bool
     legend: str
+    may_be_empty: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +46,18 @@ class ReadPanel:
 def panels_of(document: Mapping[str, Any]) -> Iterator[ReadPanel]:
     """The panels of a dashboard that have queries, those within closed rows included."""
     for panel in _flat(document.get("panels", [])):
+        reasons = {
+            letter: found["reason"]
+            for found in _MAY_BE_EMPTY.finditer(panel.get("description", ""))
+            for letter in found["letters"].split(", ")
+        }
         queries = tuple(
             ReadQuery(
                 target["expr"],
                 target.get("datasource", panel.get("datasource", {})).get("type", ""),
                 bool(target.get("instant")) or target.get("queryType") == "instant",
                 target.get("legendFormat", ""),
+                reasons.get(target.get("refId", ""), ""),
             )
             for target in panel.get("targets", [])
         )

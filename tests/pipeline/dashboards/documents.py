@@ -6,6 +6,7 @@ In: grafana/, loki/rules/. Out: parsed documents. Never: a server.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,21 @@ def recorded() -> dict[str, str]:
     files = (PROJECT / "loki/rules").glob("*.yaml")
     rules = [rule for path in files for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
     return {rule["record"]: rule["expr"] for rule in rules if "record" in rule}
+
+
+def rules() -> list[dict[str, Any]]:
+    """Every rule of all rule files."""
+    groups = [group for text in rule_texts() for group in yaml.safe_load(text)["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def sources() -> dict[str, list[str]]:
+    """Recorded series -> what records it, in Loki or in Prometheus."""
+    found = defaultdict(list)
+    for rule in rules():
+        if "record" in rule:
+            found[rule["record"]].append(str(rule["expr"]))
+    return found
 
 
 def rule_texts() -> list[str]:

@@ -10,30 +10,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
-
 from logging_pkg.pipeline.lint.checks import dashboards_dead_panel
 from logging_pkg.pipeline.lint.labels import events_of
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.logql import ast, parse
-from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, panels, rule_texts
+from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, panels, sources
 from tests.pipeline.events import REGISTRY
 
 SERIES = re.compile(r"[a-z]\w*:[a-z]\w*:[a-z]\w*")
-#: Streams of one event, and what follows of the query up to the next selector.
-READ = re.compile(r'\{event="(?P<event>[\w.]+)"[^}]*\}(?P<stages>[^{]*)')
+#: Streams of one event or of several, and what follows of the query up to the next selector.
+READ = re.compile(r'\{event=~?"(?P<events>[\w.|]+)"[^}]*\}(?P<stages>[^{]*)')
 TAKEN_OUT = re.compile(r'\b\w+="(?P<field>\w+)"')
-
-
-def sources() -> dict[str, list[str]]:
-    """Recorded series -> what records it, in Loki or in Prometheus."""
-    found = defaultdict(list)
-    for text in rule_texts():
-        for group in yaml.safe_load(text)["groups"]:
-            for rule in group["rules"]:
-                if "record" in rule:
-                    found[rule["record"]].append(rule["expr"])
-    return found
 
 
 def reads(expr: str, recorded: dict[str, list[str]]) -> set[tuple[str, str]]:
@@ -44,7 +31,8 @@ def reads(expr: str, recorded: dict[str, list[str]]) -> set[tuple[str, str]]:
         text = waiting.pop()
         for match in READ.finditer(text):
             for stage in re.findall(r"\|\s*json\b([^|]*)", match["stages"]):
-                found |= {(match["event"], field) for field in TAKEN_OUT.findall(stage)}
+                events = match["events"].split("|")
+                found |= {(event, field) for event in events for field in TAKEN_OUT.findall(stage)}
         for name in set(SERIES.findall(text)) - seen:
             seen.add(name)
             waiting += recorded.get(name, [])

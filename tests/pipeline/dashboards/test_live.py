@@ -21,6 +21,7 @@ from logging_pkg.pipeline.dashboards.live import Answer, Prometheus, Servers, as
 from logging_pkg.pipeline.dashboards.panels_of import marks_of, panels_of
 from logging_pkg.schemas.examples import example_lines
 from tests.pipeline.dashboards.documents import DOCUMENTS, PROJECT, recorded
+from tests.pipeline.dashboards.history import history
 from tests.pipeline.events import ENV, REGISTRY, line, push
 
 if TYPE_CHECKING:
@@ -34,11 +35,19 @@ LINES, SPREAD_S = 48, 320
 #: What objectives count: requests to a page they are about, failed attempts that were not refused for the quota.
 COUNTED = {"http.request_finished": {"route": "/dashboard/"}, "google_api.call_finished": {"is_rate_limited": 0}}
 #: Every query of every panel; runbooks name series besides.
-ASKED = " ".join(
-    query.expr for document in DOCUMENTS.values() for panel in panels_of(document) for query in panel.queries
-)
-#: Trends, which want half a day of samples; loki/prometheus_tests gives it to their rules. Here they are asked, no more.
-SERIES_OF_DAYS = {"service:log_disk_left_days:deriv_1d", "alias:db_size_left_days:deriv_1d"}
+ASKED = [query.expr for document in DOCUMENTS.values() for panel in panels_of(document) for query in panel.queries]
+#: Panels with queries that may be empty in a system of some minutes; with the days behind it all have data.
+WAITING = {
+    "Error ratio beside its baseline, by route",
+    "Hit rate beside its baseline, by route",
+    "Days until certificates expire, by check",
+    "Hit rate, by cache",
+    "Queries per request beside their baseline, by route",
+    "Time until the disk of the logs is full",
+    "Time until the memory is used up",
+    "p95 beside its baseline, by route",
+    "p95 of attempts beside its baseline, by operation",
+}
 
 
 def lines(now_ns: int) -> Iterator[dict[str, Any]]:
@@ -58,10 +67,24 @@ def lines(now_ns: int) -> Iterator[dict[str, Any]]:
             }
 
 
+def heartbeats(now_ns: int) -> Iterator[dict[str, Any]]:
+    """Of one process, of 40 minutes; its disk and its memory run out."""
+    for minute in range(41):
+        yield line(
+            "process.sampled",
+            SERVICE,
+            now_ns - (40 - minute) * 60 * 1_000_000_000,
+            uptime_s=60.0 * minute,
+            log_disk_free_ratio=0.5 - minute / 100,
+            memory_used_ratio=0.5 + minute / 100,
+        )
+
+
 @pytest.fixture(scope="module")
 def filled(stack_binaries: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, int]]:
-    """A stack whose ruler has evaluated every rule; the rules are the committed ones, looked at every 2 s."""
+    """A stack with a week behind it, whose rules were all evaluated: the committed ones, looked at every 2 s."""
     from logging_pkg.loki_client import LokiClient
+    from logging_pkg.pipeline.backfill.blocks import write_blocks
     from logging_pkg.stack import Stack
 
     loki_rules, prometheus_rules = (
@@ -71,18 +94,25 @@ def filled(stack_binaries: object, tmp_path_factory: pytest.TempPathFactory) -> 
     for path in (*loki_rules.iterdir(), *prometheus_rules.iterdir()):
         path.write_text(re.sub(r"interval: \w+", "interval: 2s", path.read_text()))
     now_ns = time.time_ns()
-    servers = ("loki", "prometheus")
+    directory = tmp_path_factory.mktemp("run")
+    write_blocks(history(now_ns, SERVICE, ENV, ASKED), directory / "data" / "prometheus")
     with (
-        Stack(servers, rules_directory=loki_rules, prometheus_rules_directory=prometheus_rules) as stack,
+        Stack(
+            ("loki", "prometheus"),
+            run_directory=directory,
+            rules_directory=loki_rules,
+            prometheus_rules_directory=prometheus_rules,
+        ) as stack,
         LokiClient(stack.loki_url) as loki,
     ):
-        push(loki, lines(now_ns))
-        wanted = {*recorded(), *SERIES.findall(ASKED)} - SERIES_OF_DAYS
+        push(loki, [*heartbeats(now_ns), *lines(now_ns)])
+        wanted = {*recorded(), *SERIES.findall(" ".join(ASKED)), "ALERTS"}
+        there = '{__name__=~".+:.+:.+"} or ALERTS{alertstate="firing", severity!="info"}'
         deadline = time.monotonic() + 60
         while wanted and time.monotonic() < deadline:
             time.sleep(1)
             prometheus = Prometheus(stack.prometheus_url, now_ns, time.time_ns())
-            wanted -= {found["__name__"] for found in prometheus.series('{__name__=~".+:.+:.+"}', is_instant=True)}
+            wanted -= {found["__name__"] for found in prometheus.series(there, is_instant=True)}
         assert wanted == set(), "not recorded within a minute"
         yield stack, now_ns
 
@@ -136,6 +166,11 @@ def test_another_service_sees_nothing_of_it(filled: tuple[Stack, int]) -> None:
         servers = Servers(loki, Prometheus(stack.prometheus_url, start_ns, end_ns), start_ns, end_ns)
         panels = itertools.chain.from_iterable(panels_of(document) for document in chosen)
         found = list(ask(panels, servers, {}, {"service_name": "another", "env": ENV}))
+    # What waits for days of history is told from what is empty, and the reason is read from the panel.
+    told = {one.panel.title for one in found if one.reasons}
+    assert told == WAITING
+    assert {one.panel.title for one in found if one.is_waiting} == told - {"Hit rate, by cache"}
+    assert not any(one.is_filled for one in found if one.is_waiting)
     # Series of the ruler as a whole, and a number that is 0 rather than nothing.
     assert {one.panel.title for one in found if any(one.counts)} == {"Recorded series that arrive", "Alerts firing"}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from logging_pkg.pipeline.dashboards.catalogue import guides
+from logging_pkg.pipeline.dashboards.catalogue.baselines import Compared, beside_baseline
 from logging_pkg.pipeline.dashboards.catalogue.requests import ROUTE_VARIABLE
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
@@ -23,6 +24,11 @@ _WARMED: Final = "a warming run that fails costs speed and nothing else; the hit
 _NOTHING: Final = "No cache was used"
 _NOT_WARMED: Final = "No warming run"
 
+
+def _hit_rate(hits: str, misses: str) -> str:
+    return f"sum by (alias) ({hits}) / (sum by (alias) ({hits}) + sum by (alias) ({misses}))"
+
+
 CACHE: Final = Dashboard(
     uid="cache",
     title="Cache",
@@ -35,18 +41,21 @@ CACHE: Final = Dashboard(
             (
                 Panel(
                     "Hit rate, by cache",
-                    "Share of keys asked for that were found, over 5 minutes.",
+                    "Share of keys asked for that were found: over 5 minutes, and over the hour that ended 15 minutes "
+                    "before.",
                     (
+                        Query(_hit_rate(_HITS, _MISSES), "{{alias}}"),
                         Query(
-                            f"sum by (alias) ({_HITS}) / (sum by (alias) ({_HITS}) + sum by (alias) ({_MISSES}))",
-                            "{{alias}}",
+                            _hit_rate(*(f"sum_over_time({series}[1h] offset 15m)" for series in (_HITS, _MISSES))),
+                            "{{alias}} the hour before",
+                            may_be_empty="the hour before ended a quarter of an hour ago",
                         ),
                     ),
                     unit="percentunit",
                     logs=f'{{event="{_USAGE}", {CHOSEN}}}',
                     runbooks=("CacheHitRatioDropped",),
                     empty=_NOTHING,
-                    no_limit="CacheHitRatioDropped compares each cache with its own hour before.",
+                    no_limit="CacheHitRatioDropped compares each cache with the hour before.",
                 ),
                 Panel(
                     "Hit rate, by route",
@@ -64,7 +73,7 @@ CACHE: Final = Dashboard(
                     '| route=~"$route" | cache_miss_count > 0',
                     runbooks=("RouteCacheHitRatioDropped",),
                     empty=_NOTHING,
-                    no_limit="RouteCacheHitRatioDropped compares each route with its own week.",
+                    no_limit="RouteCacheHitRatioDropped compares each route with its own week, below.",
                 ),
                 MetricPanel(
                     _USAGE,
@@ -105,6 +114,22 @@ CACHE: Final = Dashboard(
                     width=8,
                     no_limit=_AMOUNT,
                 ),
+            ),
+        ),
+        beside_baseline(
+            "route:http_cache_hit_ratio:baseline_1h",
+            Compared(
+                "Hit rate beside its baseline, by route",
+                "RouteCacheHitRatioDropped",
+                "route",
+                f"route:http_cache_hit_ratio:quartile_45m{{{_ROUTE}}}",
+                f"route:http_cache_hit_ratio:baseline_1h{{{_ROUTE}}}",
+                f"route:http_cache_hit_ratio:noise_1w{{{_ROUTE}}}",
+                unit="percentunit",
+                logs='{event="http.request_finished", '
+                f'{CHOSEN}}} | json route="route", cache_hit_count="cache_hit_count", '
+                'cache_miss_count="cache_miss_count" | route=~"$route"',
+                bound="at most",
             ),
         ),
         Row(

@@ -8,28 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from logging_pkg.pipeline.dashboards.catalogue import guides
+from logging_pkg.pipeline.dashboards.catalogue.run_out import ROW
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row
 
 _SAMPLED: Final = "process.sampled"
 _SIZES: Final = "db.size_sampled"
-_DISK_DAYS: Final = "service:log_disk_left_days:deriv_1d"
-#: Days; where there is no trend, or a slower one.
-_YEAR: Final = 366
-_NO_END: Final = (
-    f"{_YEAR} stands for no end in sight: nothing fills up, or there is no trend yet, as in the first 12 hours."
-)
-_NO_TREND: Final = "Nothing fills up, or there is no trend yet"
 _SAMPLES: Final = f'{{event="{_SAMPLED}", {CHOSEN}}}'
-
-
-def _days_left(by: str, days: str, watched: str) -> Query:
-    """The least of the days that are left; a year of whatever is watched and has no trend."""
-    return Query(
-        f"min by ({by}) (clamp_max({days}{{{CHOSEN}}}, {_YEAR}))"
-        f" or min by ({by}) (0 * {watched}{{{CHOSEN}}} + {_YEAR})",
-        f"{{{{{by}}}}}",
-    )
-
 
 CAPACITY: Final = Dashboard(
     uid="capacity",
@@ -98,7 +82,6 @@ CAPACITY: Final = Dashboard(
                     "memory_used_ratio",
                     ("MemoryNearLimit",),
                     title="Share of memory used",
-                    runbooks=("MemoryRunsOut",),
                 ),
                 MetricPanel(
                     _SAMPLED,
@@ -134,7 +117,7 @@ CAPACITY: Final = Dashboard(
                     _SAMPLED,
                     "log_disk_free",
                     runbooks=("DiskFillsUp", "DiskFullInDays"),
-                    no_limit="DiskFillsUp and DiskFullInDays judge when it will be full, which depends on the trend.",
+                    no_limit="DiskFillsUp and DiskFullInDays judge when it will be full, below.",
                 ),
                 MetricPanel(
                     _SAMPLED,
@@ -167,44 +150,6 @@ CAPACITY: Final = Dashboard(
             ),
             needs="alias:db_size_bytes:avg_5m",
         ),
-        Row(
-            "When does it run out",
-            (
-                Panel(
-                    "Days until the disk of the logs is full",
-                    f"From the last day's trend. {_NO_END}",
-                    (_days_left("service_name", _DISK_DAYS, "service:log_disk_free_bytes:avg_5m"),),
-                    unit="d",
-                    logs=_SAMPLES,
-                    alerts=("DiskFullInDays",),
-                    empty=_NO_TREND,
-                ),
-                Panel(
-                    "Days until a database is full",
-                    f"From the last day's trend. {_NO_END}",
-                    (_days_left("alias", "alias:db_size_left_days:deriv_1d", "alias:db_size_bytes:avg_5m"),),
-                    unit="d",
-                    logs=f'{{event="{_SIZES}", {CHOSEN}}}',
-                    alerts=("DatabaseFillsUp",),
-                    empty=_NO_TREND,
-                ),
-                Panel(
-                    "Growth per day, by table",
-                    "From the last day's trend: which table to look at first.",
-                    (
-                        Query(
-                            f"topk(20, alias_table:db_table_growth_bytes_per_day:deriv_1d{{{CHOSEN}}})",
-                            "{{alias}} {{table}}",
-                        ),
-                    ),
-                    width=24,
-                    unit="bytes",
-                    logs=f'{{event="db.table_size_sampled", {CHOSEN}}}',
-                    empty=_NO_TREND,
-                    no_limit="DatabaseFillsUp judges the days that are left to the whole database.",
-                ),
-            ),
-            needs=_DISK_DAYS,
-        ),
+        ROW,
     ),
 )

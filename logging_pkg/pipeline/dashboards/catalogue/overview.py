@@ -15,6 +15,10 @@ _REQUESTS: Final = f'{{event="http.request_finished", {CHOSEN}}}'
 #: What alerts mostly are about; each alert's own lines are behind its `logs_url`.
 _TROUBLE: Final = f'{{event=~".+", {CHOSEN}}} | level=~"warning|error|critical"'
 _CHECKED: Final = "health.check_finished"
+_CERTIFICATES: Final = (
+    f'{{event="{_CHECKED}", {CHOSEN}}} | json check="check", tls_expires_in_days="tls_expires_in_days" '
+    '| tls_expires_in_days!=""'
+)
 _FAILED: Final = f'{_REQUESTS} | json is_error="is_error", route="route", error_type="error_type" | is_error = 1'
 #: Shares by route, weighted by the requests of each route: the share of all requests.
 _ROUTE_RATE: Final = f"sum by (service_name, env, route) ({_RATE})"
@@ -170,14 +174,34 @@ OVERVIEW: Final = Dashboard(
                 MetricPanel(
                     _CHECKED,
                     "health_check_up",
-                    runbooks=("HealthCheckFailed", "CertificateExpires"),
+                    runbooks=("HealthCheckFailed",),
+                    width=8,
                     no_limit="HealthCheckFailed asks whether one check of 2 minutes succeeded; below 1 some did not.",
                 ),
                 MetricPanel(
                     _CHECKED,
                     "health_check_duration",
                     runbooks=("HealthCheckFailed",),
+                    width=8,
                     no_limit="a check that takes too long fails, which HealthCheckFailed judges.",
+                ),
+                Panel(
+                    "Days until certificates expire, by check",
+                    "As the prober sees them with each check; the least of 10 minutes.",
+                    (
+                        Query(
+                            f'min_over_time({_CERTIFICATES} | unwrap tls_expires_in_days | __error__="" [10m]) '
+                            "by (service_name, env, check)",
+                            "{{check}}",
+                            may_be_empty="only what is asked over HTTPS has a certificate",
+                        ),
+                    ),
+                    source="loki",
+                    unit="d",
+                    logs=_CERTIFICATES,
+                    alerts=("CertificateExpires",),
+                    width=8,
+                    empty="No check asks over HTTPS",
                 ),
             ),
             needs="check:health_check_up_ratio:avg_5m",

@@ -12,6 +12,7 @@ from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel
 
 _STATUS: Final = "shipper.status_reported"
 _SHIPPER: Final = f'{{event="{_STATUS}", {CHOSEN}}}'
+_ALIVE: Final = f'{{event=~"process.sampled|shipper.status_reported", {CHOSEN}}}'
 _SAMPLES: Final = f'{{event="process.sampled", {CHOSEN}}}'
 
 
@@ -75,40 +76,37 @@ PIPELINE_HEALTH: Final = Dashboard(
         Row(
             "Lost or refused",
             (
-                MetricPanel(_STATUS, "shipper_dead_letters", ("EventsDeadLettered",)),
+                MetricPanel(_STATUS, "shipper_dead_letters", ("EventsDeadLettered",), width=8),
                 MetricPanel(
                     "logging.event_rejected",
                     "logging_rejected_events",
                     alerts=("EventsRejected",),
+                    width=8,
                     empty="No event broke its schema",
                 ),
                 Panel(
-                    "Events lost in 5m",
-                    "Events of files deleted before they were shipped: the logs had used up their share of the disk.",
+                    "Events lost",
+                    "Deleted before they were shipped, since the logs had used up their share of the disk: in 5 "
+                    "minutes. Not written, on a full disk usually: since the process started, of the process with "
+                    "most.",
                     (
                         Query(
                             f"sum by (service_name) (service:logging_lost_events:sum_5m{{{CHOSEN}}})"
                             f" or sum by (service_name) (0 * service:process_heartbeats:rate_5m{{{CHOSEN}}})",
-                            "{{service_name}}",
+                            "{{service_name}} deleted",
                         ),
-                    ),
-                    logs=f'{{event="logging.file_deleted", {CHOSEN}}}',
-                    alerts=("EventsLost",),
-                ),
-                Panel(
-                    "Events a process could not write",
-                    "Since each process started; the most of any process. A full disk, usually.",
-                    (
                         Query(
                             f'max_over_time({_SAMPLES} | json failed_count="failed_count" '
                             '| unwrap failed_count | __error__="" [5m]) by (service_name)',
-                            "{{service_name}}",
+                            "{{service_name}} not written",
+                            source="loki",
                         ),
                     ),
-                    source="loki",
-                    logs=f'{_SAMPLES} | json failed_count="failed_count" | failed_count > 0',
+                    logs=f'{{event=~"logging.file_deleted|process.sampled", {CHOSEN}}} '
+                    '| json failed_count="failed_count", lost_event_count="lost_event_count" '
+                    '| failed_count!="" and failed_count > 0 or lost_event_count!="" and lost_event_count > 0',
                     alerts=("EventsLost",),
-                    empty="No process reports",
+                    width=8,
                 ),
             ),
         ),
@@ -123,16 +121,30 @@ PIPELINE_HEALTH: Final = Dashboard(
                     unit="cps",
                     logs=f'{{event=~".+", {CHOSEN}}}',
                     is_stacked=True,
+                    width=8,
                     no_limit="how many there are follows the traffic.",
                 ),
                 Panel(
                     "Recorded series that arrive",
                     "Series the ruler wrote within 5 minutes. A fall to 0 means that the ruler or Prometheus is down.",
                     (Query('count({__name__=~".+:.+:.+"})', "series"),),
-                    logs=f'{{event=~"process.sampled|shipper.status_reported", {CHOSEN}}}',
+                    logs=_ALIVE,
                     runbooks=("PipelineAlive",),
+                    width=8,
                     bad_below=1,
                     empty="No recorded series: the ruler or Prometheus is down",
+                ),
+                Panel(
+                    "Signs of life in a minute",
+                    "Heartbeats and reports of shippers that were stored. They come without traffic: as long as there "
+                    "are any, PipelineAlive fires, and its silence is the alarm.",
+                    (Query(f"sum(count_over_time({_ALIVE} [1m]))", "lines"),),
+                    source="loki",
+                    logs=_ALIVE,
+                    runbooks=("PipelineAlive",),
+                    width=8,
+                    bad_below=1,
+                    empty="No sign of life: nothing arrives",
                 ),
                 MetricPanel(
                     "log.message_recorded",

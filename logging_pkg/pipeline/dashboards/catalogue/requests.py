@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from logging_pkg.pipeline.dashboards.catalogue import guides
+from logging_pkg.pipeline.dashboards.catalogue.baselines import Compared, beside_baseline
 from logging_pkg.pipeline.dashboards.limits import ABOVE_ZERO
 from logging_pkg.pipeline.dashboards.model import CHOSEN, Dashboard, MetricPanel, Panel, Query, Row, Variable
 
@@ -85,9 +86,7 @@ REQUESTS: Final = Dashboard(
                     empty="No requests",
                     no_limit="how many there are is the users' doing.",
                 ),
-                MetricPanel(
-                    "http.request_finished", "http_error_ratio", ("HighErrorRate",), runbooks=("RouteErrorsRegressed",)
-                ),
+                MetricPanel("http.request_finished", "http_error_ratio", ("HighErrorRate",)),
                 Panel(
                     "Requests per second, by method and status",
                     "4xx are the callers' mistakes, 5xx the application's.",
@@ -119,7 +118,6 @@ REQUESTS: Final = Dashboard(
                     "http_response_time",
                     ("SlowRoute",),
                     only=("p95",),
-                    runbooks=("RouteLatencyRegressed",),
                 ),
                 MetricPanel(
                     "http.request_finished",
@@ -154,6 +152,31 @@ REQUESTS: Final = Dashboard(
                     no_limit="a client that goes away leaves work behind; it is a fault only where it is always "
                     "the same route.",
                 ),
+            ),
+        ),
+        beside_baseline(
+            "route:http_response_time_ms:baseline_1h",
+            Compared(
+                "p95 beside its baseline, by route",
+                "RouteLatencyRegressed",
+                "route",
+                f"route:http_response_time_ms:quartile_p95_45m{{{_ROUTE}}}",
+                f"route:http_response_time_ms:baseline_1h{{{_ROUTE}}}",
+                f"route:http_response_time_ms:noise_1w{{{_ROUTE}}}",
+                unit="ms",
+                logs=f'{_REQUESTS}, response_time_ms="response_time_ms" | route=~"$route"',
+            ),
+            Compared(
+                "Error ratio beside its baseline, by route",
+                "RouteErrorsRegressed",
+                "route",
+                f"route:http_error_ratio:quartile_45m{{{_ROUTE}}}",
+                f"route:http_error_ratio:baseline_1h{{{_ROUTE}}}",
+                f"6 * route:http_errors:median_10m_1h{{{_ROUTE}}} / route:http_requests:count_1h{{{_ROUTE}}}",
+                unit="percentunit",
+                logs=f'{_REQUESTS}, is_error="is_error" | route=~"$route" | is_error = 1',
+                noise_name="steady",
+                noise_told="the hour by the median of its 10 minutes, which is what is held against chance.",
             ),
         ),
         Row(

@@ -98,6 +98,7 @@ SYNC: Final = Dashboard(
                     "calendar.connection_checked",
                     "calendar_connection_healthy_ratio",
                     runbooks=("AccountRevoked",),
+                    width=8,
                     no_limit="AccountRevoked counts accounts, not checks.",
                 ),
                 MetricPanel(
@@ -105,7 +106,27 @@ SYNC: Final = Dashboard(
                     "calendar_connections_checked",
                     runbooks=("AccountRevoked",),
                     is_stacked=True,
+                    width=8,
                     no_limit="AccountRevoked counts accounts, not checks; any that is revoked is told.",
+                ),
+                Panel(
+                    "Accounts that Google refuses",
+                    "Accounts of which a check in 15 minutes found the credentials withdrawn or expired. Their users "
+                    "have to connect them again.",
+                    (
+                        Query(
+                            f'sum by (service_name) (max_over_time({_CHECKED}, is_revoked="is_revoked" '
+                            '| account_hash=~"$account" | unwrap is_revoked | __error__="" [15m]) '
+                            "by (service_name, env, account_hash))",
+                            "{{service_name}}",
+                        ),
+                    ),
+                    source="loki",
+                    logs=f'{_CHECKED}, is_revoked="is_revoked", error_type="error_type" '
+                    '| account_hash=~"$account" | is_revoked = 1',
+                    alerts=("AccountRevoked",),
+                    width=8,
+                    empty="No connection was checked",
                 ),
                 MetricPanel("sync.schedule_checked", "sync_late_calendars", ("CalendarSyncLate",)),
                 Panel(

@@ -12,12 +12,28 @@ from logging_pkg.pipeline.dashboards.model import Dashboard, Panel, Query, Row, 
 
 #: Each unit of work has an id of its own beside the correlation_id that it shares.
 _IS_IT: Final = 'correlation_id="$id" or request_id="$id" or sync_id="$id" or api_call_id="$id"'
+_REQUEST, _SYNC, _ATTEMPT = "http.request_finished", "sync.run_finished", "google_api.call_finished"
 _NOTHING: Final = "Nothing has this id in this time range: paste a whole id above, or look further back"
 
 
-def _time(event: str, field: str) -> str:
+#: What most lines are of, and what is never more than `info`: findings are looked for in the rest.
+_NEVER_A_FINDING: Final = (
+    "cache.usage_reported",
+    "function.call_finished",
+    "google_api.call_finished",
+    "http.request_finished",
+    "http_client.request_finished",
+    "process.sampled",
+)
+_FINDINGS: Final = (
+    f'{{event!~"{"|".join(_NEVER_A_FINDING)}", service_name=~".+"}} | {_IS_IT} | level=~"warning|error|critical"'
+)
+
+
+def _time(field: str, *events: str) -> str:
+    """Of one field: a query for several events, since each reads all their lines of the time range."""
     return (
-        f'sum(sum_over_time({{event="{event}"}} | {_IS_IT} | json {field}="{field}" '
+        f'sum by (event) (sum_over_time({{event=~"{"|".join(events)}"}} | {_IS_IT} | json {field}="{field}" '
         f'| unwrap {field} | __error__="" [$__range]))'
     )
 
@@ -30,7 +46,12 @@ TIMELINE: Final = Dashboard(
     time_from="now-24h",
     has_services=False,
     is_live=False,
-    variables=(Variable("id", description="A correlation_id, request_id, sync_id or api_call_id, whole"),),
+    # Not empty at first: `sync_id=""` is true of each line that has none.
+    variables=(
+        Variable(
+            "id", default="paste an id", description="A correlation_id, request_id, sync_id or api_call_id, whole"
+        ),
+    ),
     rows=(
         Row(
             "",
@@ -40,14 +61,11 @@ TIMELINE: Final = Dashboard(
                     "Time of each kind of work under this id. They lie within one another, so the sum is more than "
                     "the whole: `logpipe trace` draws them as a waterfall and shows what is unexplained.",
                     (
-                        Query(_time("http.request_finished", "response_time_ms"), "requests"),
-                        Query(_time("http.request_finished", "query_time_ms"), "SQL of requests"),
-                        Query(_time("http.request_finished", "cache_time_ms"), "cache in requests"),
-                        Query(_time("sync.run_finished", "duration_ms"), "syncs"),
-                        Query(_time("sync.run_finished", "query_time_ms"), "SQL of syncs"),
-                        Query(_time("google_api.call_finished", "duration_ms"), "Google API attempts"),
-                        Query(_time("google_api.call_finished", "retry_delay_ms"), "waits before retries"),
-                        Query(_time("function.call_finished", "duration_ms"), "tracked functions"),
+                        Query(_time("response_time_ms", _REQUEST), "{{event}}"),
+                        Query(_time("duration_ms", _SYNC, _ATTEMPT, "function.call_finished"), "{{event}}"),
+                        Query(_time("query_time_ms", _REQUEST, _SYNC), "SQL of {{event}}"),
+                        Query(_time("cache_time_ms", _REQUEST), "cache of {{event}}"),
+                        Query(_time("retry_delay_ms", _ATTEMPT), "waits before retries"),
                     ),
                     kind="bargauge",
                     source="loki",
@@ -86,10 +104,10 @@ TIMELINE: Final = Dashboard(
                 Panel(
                     "Findings and errors",
                     "What was noticed: N+1, slow queries and requests, warnings and errors.",
-                    (Query(f'{{service_name=~".+"}} | {_IS_IT} | level=~"warning|error|critical"'),),
+                    (Query(_FINDINGS),),
                     kind="logs",
                     source="loki",
-                    logs=f'{{service_name=~".+"}} | {_IS_IT} | level=~"warning|error|critical"',
+                    logs=_FINDINGS,
                     is_oldest_first=True,
                     empty="Nothing was noticed",
                 ),

@@ -23,6 +23,7 @@ from logging_pkg.pipeline.logql import LogQLError, ast, parse
 ID = "dashboards/dead-panel"
 NEEDS = (Need.PROJECT, Need.SCHEMAS)
 
+_EVENT_NAMES = re.compile(r"[\w.]+(\|[\w.]+)*")
 _SERIES = re.compile(r"(?<![\w:/])[a-z][a-z0-9_]*:[a-z][a-z0-9_]*:[a-z][a-z0-9_]*(?![\w:])")
 _HINT = "change the panel with the field, or keep the field"
 
@@ -82,7 +83,17 @@ def _undeclared(expression: ast.Expression, project: Project) -> Iterator[str]:
             chosen = [matcher.value.text for matcher in part.selector.matchers if matcher.name.text == "event"]
             yield f"no declared event is {' and '.join(chosen)}"
             continue
+        unwrapped = {stage.label.text for stage in part.stages if isinstance(stage, ast.Unwrap)}
         for stage in part.stages:
             for extraction in stage.extractions if isinstance(stage, ast.ParserStage) and stage.kind == "json" else ():
-                if not schemas_at(extraction.path.text, events, project.registry):
-                    yield f"{extraction.path.text} is no field of {', '.join(events[:3])}"
+                # A number is computed of each event that is named; anything else, one of them has.
+                is_of_each = extraction.label.text in unwrapped and _names_events(part.selector)
+                for group in [[event] for event in events] if is_of_each else [events]:
+                    if not schemas_at(extraction.path.text, group, project.registry):
+                        yield f"{extraction.path.text} is no field of {', '.join(group[:3])}"
+
+
+def _names_events(selector: ast.Selector) -> bool:
+    """Whether it takes events by their names, such as `event=~"a.done|b.done"`, and not whatever comes."""
+    texts = [matcher.value.text for matcher in selector.matchers if matcher.name.text == "event"]
+    return any(_EVENT_NAMES.fullmatch(text) for text in texts)
