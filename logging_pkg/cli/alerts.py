@@ -19,7 +19,8 @@ from logging_pkg.analysis.alerts import PIPELINE_ALIVE, KnownAlert, known_alerts
 from logging_pkg.analysis.words import span
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.options import AsJson
+from logging_pkg.cli.output import terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.cli.tables import number
 from logging_pkg.exceptions import ConfigurationError

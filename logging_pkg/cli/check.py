@@ -15,7 +15,8 @@ import typer
 
 from logging_pkg.cli.exit_codes import SOMETHING_WRONG, UNANSWERED
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, say, say_json
+from logging_pkg.cli.options import AsJson
+from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.conf import Settings

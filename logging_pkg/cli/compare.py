@@ -16,8 +16,9 @@ from logging_pkg.analysis.filters import Condition
 from logging_pkg.analysis.release_comparison import MINIMUM_COUNT, Change, compare
 from logging_pkg.analysis.tables import Column, Table
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, Rows, terminal
-from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
+from logging_pkg.cli.options import AsJson, Env, Files, Service, ShowQuery
+from logging_pkg.cli.output import Rows, terminal
+from logging_pkg.cli.source import Source, open_source, scope_of
 from logging_pkg.cli.tables import number
 from logging_pkg.pipeline.event_search import Search
 from logging_pkg.pipeline.event_tables import RELEASE_API, RELEASE_ROUTES

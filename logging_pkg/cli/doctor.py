@@ -20,7 +20,8 @@ from logging_pkg.cli.alerts import alerts_now
 from logging_pkg.cli.durations import duration_ns
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import STACK_DIRECTORY, LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.options import AsJson
+from logging_pkg.cli.output import terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.conf import Settings
 from logging_pkg.pipeline import doctor as stages

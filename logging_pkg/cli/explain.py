@@ -24,10 +24,10 @@ from logging_pkg.analysis.alerts import KnownAlert
 from logging_pkg.cli.alerts import SEVERITY_STYLES, UNANSWERED, alerts_now, paragraph
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.options import AsJson, ShowQuery
+from logging_pkg.cli.output import terminal
 from logging_pkg.cli.search import event_line
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, open_servers
-from logging_pkg.cli.source import ShowQuery
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.loki_client import Entry, VectorSample
 from logging_pkg.pipeline.alert_story import AlertRule, alert_rules, lines_behind, values_now

@@ -19,7 +19,8 @@ from rich.text import Text
 
 from logging_pkg.analysis.words import size, span
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Rows, terminal
+from logging_pkg.cli.options import AsJson
+from logging_pkg.cli.output import Rows, terminal
 from logging_pkg.cli.servers import PrometheusUrl, open_servers
 from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.loki_client import VectorSample

@@ -1,7 +1,7 @@
-"""What the commands that show things have in common: their options, where they print, and how they write numbers.
+"""What the commands that show things have in common: where they print, and how they write numbers.
 
-In: options, numbers, text that may come from anywhere. Out: typer options, a console, what is printed. Never: a
-character printed that a terminal obeys, but for the colours chosen here.
+In: numbers, text that may come from anywhere. Out: a console, what is printed. Never: a character printed that a
+terminal obeys, but for the colours chosen here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich import box
@@ -24,12 +23,6 @@ from logging_pkg.cli.escaping import json_line, one_line, visible
 
 #: Columns where nobody says how wide the output is: nothing is cut off in a file or a pipe.
 _UNKNOWN_WIDTH = 200
-
-Files = Annotated[
-    list[Path] | None,
-    typer.Option("--file", "-f", help="Read NDJSON files or directories of them, not Loki; - is stdin. Repeatable."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 class Terminal(Console):

@@ -13,8 +13,9 @@ import typer
 from rich.text import Text
 
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, Rows, duration, terminal
-from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
+from logging_pkg.cli.options import AsJson, Env, Files, Service, ShowQuery
+from logging_pkg.cli.output import Rows, duration, terminal
+from logging_pkg.cli.source import Source, open_source, scope_of
 from logging_pkg.pipeline.event_tables import QUOTA_DAY, QUOTA_MINUTE, QUOTA_USER_MINUTE
 from logging_pkg.pipeline.scope import Scope
 

@@ -19,9 +19,10 @@ from logging_pkg.analysis.trace import CANONICAL_EVENTS
 from logging_pkg.analysis.values import length_ns
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, Files, duration, say, say_json, terminal
+from logging_pkg.cli.options import AsJson, Env, Files, Release, Service, ShowQuery, Since
+from logging_pkg.cli.output import duration, say, say_json, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
-from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
+from logging_pkg.cli.source import open_source, scope_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.exceptions import LokiError
 from logging_pkg.pipeline.event_search import Search, event_names

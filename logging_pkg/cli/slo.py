@@ -15,10 +15,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logging_pkg.cli.output import AsJson, Rows, terminal
+from logging_pkg.cli.options import AsJson, Env, Service
+from logging_pkg.cli.output import Rows, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.servers import PrometheusUrl, needed, open_servers
-from logging_pkg.cli.source import Env, Service
 from logging_pkg.pipeline.alert_story import rules_home
 from logging_pkg.pipeline.slo import read_slos
 from logging_pkg.pipeline.slo.standing import BUDGET_QUERY, BURN_QUERY, ERROR_QUERY, Standing, standings

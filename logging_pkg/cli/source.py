@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from logging_pkg.analysis.tables import Table, TableRow, table_rows
 from logging_pkg.cli.durations import SECOND_NS, duration_ns
@@ -25,15 +23,6 @@ from logging_pkg.pipeline.event_tables import column_query, loki_rows
 from logging_pkg.pipeline.lookup import events_of_files
 from logging_pkg.pipeline.scope import Scope
 from logging_pkg.schemas.conventions import parse_timestamp
-
-Since = Annotated[
-    str | None,
-    typer.Option("--since", metavar="DURATION", help="How far back: 15m, 1h, 2d; 1h by default, of files all of them."),
-]
-Service = Annotated[str | None, typer.Option("--service", help="Only of this service.")]
-Env = Annotated[str | None, typer.Option("--env", help="Only of this environment.")]
-Release = Annotated[str | None, typer.Option("--release", help="Only of this release.")]
-ShowQuery = Annotated[bool, typer.Option("--show-query", help="Print the LogQL behind every number, too.")]
 
 _DEFAULT_SINCE = "1h"
 

@@ -14,8 +14,9 @@ import typer
 
 from logging_pkg.analysis.tables import Table
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, terminal
-from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
+from logging_pkg.cli.options import AsJson, Env, Files, Release, Service, ShowQuery, Since
+from logging_pkg.cli.output import terminal
+from logging_pkg.cli.source import open_source, scope_of
 from logging_pkg.cli.tables import print_rows, rows_value
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.pipeline.event_tables import FAILED_SYNCS, SYNCS, TOP
