@@ -6,7 +6,6 @@ that nobody has silenced, 3 when a server does not answer. Never: a silence; tha
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from typing import Final
@@ -20,7 +19,7 @@ from logging_pkg.analysis.words import span
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
 from logging_pkg.cli.options import AsJson
-from logging_pkg.cli.output import terminal
+from logging_pkg.cli.output import say_json, terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.cli.tables import number
 from logging_pkg.exceptions import ConfigurationError
@@ -47,7 +46,7 @@ def alerts(
         has_asked_loki = servers.loki is not None and not servers.problems
         servers.tell()
     if as_json:
-        typer.echo(json.dumps([asdict(alert) for alert in found]))
+        say_json([asdict(alert) for alert in found])
     else:
         _print(terminal(), found, has_asked_loki=has_asked_loki)
     if any(alert.is_breach for alert in found):

@@ -7,7 +7,6 @@ is in files.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -24,7 +23,7 @@ from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
 from logging_pkg.cli.markdown import print_page
 from logging_pkg.cli.options import AsJson, ShowQuery
-from logging_pkg.cli.output import terminal
+from logging_pkg.cli.output import say_json, terminal
 from logging_pkg.cli.search import event_line
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, open_servers
 from logging_pkg.cli.usage import wrong_usage
@@ -77,7 +76,7 @@ def explain(
             live = _Live(alerts, values, behind)
             servers.tell()
     if as_json:
-        typer.echo(json.dumps(_document(found, live)))
+        say_json(_document(found, live))
     else:
         _print(terminal(), found, live, show_query=show_query)
         if not is_asked:

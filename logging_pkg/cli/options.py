@@ -22,4 +22,4 @@ Since = Annotated[
 Service = Annotated[str | None, typer.Option("--service", help="Only of this service.")]
 Env = Annotated[str | None, typer.Option("--env", help="Only of this environment.")]
 Release = Annotated[str | None, typer.Option("--release", help="Only of this release.")]
-ShowQuery = Annotated[bool, typer.Option("--show-query", help="Print the LogQL behind every number, too.")]
+ShowQuery = Annotated[bool, typer.Option("--show-query", help="Print the queries behind what is shown, too.")]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -20,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from logging_pkg.cli.escaping import json_line, one_line, visible
+from logging_pkg.pipeline.event_lines import PassedOver
 
 #: Columns where nobody says how wide the output is: nothing is cut off in a file or a pipe.
 _UNKNOWN_WIDTH = 200
@@ -57,6 +59,17 @@ def terminal() -> Terminal:
 def say(text: str, *, err: bool = False) -> None:
     """Print a text as it is, but for what a terminal would obey."""
     typer.echo(visible(text), err=err)
+
+
+@contextmanager
+def telling_passed_over() -> Iterator[PassedOver]:
+    """Count lines that are no events, and tell of them on stderr when everything else is said, however it ends."""
+    passed_over = PassedOver()
+    try:
+        yield passed_over
+    finally:
+        if passed_over.count:
+            say(f"logpipe: {passed_over}", err=True)
 
 
 def say_json(value: Any, indent: int | None = None) -> None:

@@ -22,7 +22,7 @@ from logging_pkg.cli.durations import duration_ns
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl, loki_client
 from logging_pkg.cli.options import AsJson, Files, ShowQuery
-from logging_pkg.cli.output import duration, say, say_json, terminal
+from logging_pkg.cli.output import duration, say, say_json, telling_passed_over, terminal
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.pipeline.correlation import Progress, look_up
 from logging_pkg.pipeline.lookup import events_in_files
@@ -58,19 +58,20 @@ def trace(
     since_ns = duration_ns(since) if since is not None else None
     if files and (since is not None or show_query):
         raise wrong_usage("--file with --since or --show-query: files are read whole, and nothing is asked of Loki")
-    if files:
-        events = events_in_files(files, some_id)
-    else:
-        with loki_client(loki_url) as client, _progress() as on_progress:
-            looked_up = look_up(client, some_id, since_ns=since_ns, on_progress=on_progress)
-        events = looked_up.events
-        for asked in looked_up.asked if show_query else ():
-            say(f"{asked.query}   # {time_text(asked.start_ns)} to {time_text(asked.end_ns)}", err=as_json)
-    found = build_trace(events)
-    if as_json:
-        say_json(_value(found))
-    else:
-        print_trace(found, terminal(), keep=None if show_all else _KEEP)
+    with telling_passed_over() as passed_over:
+        if files:
+            events = events_in_files(files, some_id, passed_over)
+        else:
+            with loki_client(loki_url) as client, _progress() as on_progress:
+                looked_up = look_up(client, some_id, since_ns=since_ns, on_progress=on_progress)
+            events = looked_up.events
+            for asked in looked_up.asked if show_query else ():
+                say(f"{asked.query}   # {time_text(asked.start_ns)} to {time_text(asked.end_ns)}", err=as_json)
+        found = build_trace(events)
+        if as_json:
+            say_json(_value(found))
+        else:
+            print_trace(found, terminal(), keep=None if show_all else _KEEP)
 
 
 def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> None:
