@@ -90,8 +90,8 @@ def paragraph(alert: KnownAlert) -> Text:
     is_quiet = bool(alert.silenced or alert.inhibited)
     text = Text.assemble(
         (f"{'●' if alert.state == 'firing' else '○'} {alert.state:8}", "dim" if is_quiet else style),
-        (f" {alert.severity or 'no severity':9} ", style),
-        (alert.name, "bold"),
+        (f" {one_line(alert.severity) or 'no severity':9} ", style),
+        (one_line(alert.name), "bold"),
         (f"   for {span(time.time() - alert.since)}" if alert.since is not None else "", ""),
         (f"   value {number(alert.value)}" if alert.value is not None else "", ""),
     )

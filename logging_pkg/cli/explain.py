@@ -127,7 +127,9 @@ def _print_live(console: Console, found: AlertRule, live: _Live, *, show_query: 
         console.print(Text(f"  {found.value_query}", style="dim"), soft_wrap=True)
     for sample in (live.values or ())[:_VALUES]:
         labels = " ".join(f"{key}={value}" for key, value in sorted(sample.labels.items()) if key != "__name__")
-        console.print(Text.assemble("  value ", (f"{sample.value:,.6g}", "bold"), f"  {labels}"), soft_wrap=True)
+        console.print(
+            Text.assemble("  value ", (f"{sample.value:,.6g}", "bold"), f"  {one_line(labels)}"), soft_wrap=True
+        )
     if live.values is not None:
         left = len(live.values) - _VALUES
         console.print(f"  and {left} more" if left > 0 else "" if live.values else "  no value: nothing to compare\n")
