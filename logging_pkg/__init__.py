@@ -6,8 +6,9 @@ Never: imports Django or structlog before one of them is used, so that the shipp
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from logging_pkg.lazy_names import imported_when_used
 
 if TYPE_CHECKING:
     from logging_pkg.conf import Settings
@@ -42,28 +43,23 @@ __all__ = [
     "track_performance",
 ]
 
-_HOMES = {
-    "ContextThreadPoolExecutor": "context",
-    "Settings": "conf",
-    "carry_context": "context",
-    "configure": "events",
-    "continued": "context",
-    "current_correlation_id": "context",
-    "current_headers": "context",
-    "current_traceparent": "context",
-    "emit": "events",
-    "get_logger": "events",
-    "new_correlation": "context",
-    "record_action": "instrumentation.user",
-    "start_heartbeat": "instrumentation.process",
-    "track_performance": "instrumentation.function",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    __getattr__ = imported_when_used(
+        __name__,
+        {
+            "ContextThreadPoolExecutor": "context",
+            "Settings": "conf",
+            "carry_context": "context",
+            "configure": "events",
+            "continued": "context",
+            "current_correlation_id": "context",
+            "current_headers": "context",
+            "current_traceparent": "context",
+            "emit": "events",
+            "get_logger": "events",
+            "new_correlation": "context",
+            "record_action": "instrumentation.user",
+            "start_heartbeat": "instrumentation.process",
+            "track_performance": "instrumentation.function",
+        },
+    )

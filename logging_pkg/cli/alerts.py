@@ -6,7 +6,6 @@ that nobody has silenced, 3 when a server does not answer. Never: a silence; tha
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from typing import Final
@@ -19,7 +18,8 @@ from logging_pkg.analysis.alerts import PIPELINE_ALIVE, KnownAlert, known_alerts
 from logging_pkg.analysis.words import span
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.options import AsJson
+from logging_pkg.cli.output import say_json, terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.cli.tables import number
 from logging_pkg.exceptions import ConfigurationError
@@ -46,7 +46,7 @@ def alerts(
         has_asked_loki = servers.loki is not None and not servers.problems
         servers.tell()
     if as_json:
-        typer.echo(json.dumps([asdict(alert) for alert in found]))
+        say_json([asdict(alert) for alert in found])
     else:
         _print(terminal(), found, has_asked_loki=has_asked_loki)
     if any(alert.is_breach for alert in found):
@@ -90,8 +90,8 @@ def paragraph(alert: KnownAlert) -> Text:
     is_quiet = bool(alert.silenced or alert.inhibited)
     text = Text.assemble(
         (f"{'●' if alert.state == 'firing' else '○'} {alert.state:8}", "dim" if is_quiet else style),
-        (f" {alert.severity or 'no severity':9} ", style),
-        (alert.name, "bold"),
+        (f" {one_line(alert.severity) or 'no severity':9} ", style),
+        (one_line(alert.name), "bold"),
         (f"   for {span(time.time() - alert.since)}" if alert.since is not None else "", ""),
         (f"   value {number(alert.value)}" if alert.value is not None else "", ""),
     )

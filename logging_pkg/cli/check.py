@@ -1,7 +1,8 @@
 """`logpipe check`: rules, dashboards, documents and vector.toml against the schemas; or anybody's files.
 
-In: a project's directory, or files and directories; maybe a Loki. Out: problems on stdout, as text or JSON; exit 1 when
-one is an error, 3 when Loki does not answer. Never: a change to a file; a server nobody has named.
+In: a project's directory, or files and directories; maybe a Loki. Out: problems on stdout, as text or JSON, or the page
+of a check; exit 1 when one is an error, 3 when Loki does not answer. Never: a change to a file; a server nobody has
+named.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ import typer
 
 from logging_pkg.cli.exit_codes import SOMETHING_WRONG, UNANSWERED
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, say, say_json
+from logging_pkg.cli.markdown import print_page
+from logging_pkg.cli.options import AsJson
+from logging_pkg.cli.output import say, say_json, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.conf import Settings
 from logging_pkg.pipeline.lint.checks import CHECKS
 from logging_pkg.pipeline.lint.given import Given
+from logging_pkg.pipeline.lint.pages import page_of
 from logging_pkg.pipeline.lint.problem import nearest
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.lint.run import lint_project
@@ -44,7 +48,22 @@ def check(
     loki: Annotated[bool, typer.Option("--loki", help="Also put every query to Loki.")] = False,
     loki_url: LokiUrl = None,
     disable: Annotated[
-        list[str] | None, typer.Option("--disable", metavar="CHECK", help="A check not to run. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--disable",
+            metavar="CHECK",
+            help="A check not to run. Repeatable.",
+            autocompletion=lambda: list(CHECKS),
+        ),
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="CHECK",
+            help="Print what a check is about and what to do, and check nothing.",
+            autocompletion=lambda: list(CHECKS),
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,9 +72,10 @@ def check(
     Of FILE, whoever's it is, what can be told without knowing the project; --schemas tells what events it has.
     """
     for name in disable or ():
-        if name not in CHECKS:
-            near = nearest(name, CHECKS)
-            raise wrong_usage(f"--disable {name}: no such check{f'; did you mean {near}?' if near else ''}")
+        _known(name, "--disable")
+    if explain is not None:
+        print_page(terminal(), page_of(_known(explain, "--explain")))
+        return
     asked = context.get_parameter_source("loki_url")
     # The variable alone, which other commands need too, is no wish.
     is_online = loki or (asked is not None and asked.name == "COMMANDLINE")
@@ -75,6 +95,14 @@ def check(
         raise typer.Exit(UNANSWERED)
     if report.errors:
         raise typer.Exit(SOMETHING_WRONG)
+
+
+def _known(name: str, option: str) -> str:
+    if name not in CHECKS:
+        near = nearest(name, CHECKS)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(CHECKS)}"
+        raise wrong_usage(f"{option} {name[:60]}: no such check; {hint}")
+    return name
 
 
 def _given(files: list[Path] | None) -> Given | None:

@@ -5,7 +5,6 @@ In: two releases, a source. Out: a table, or JSON; exit code 1 when something go
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,9 @@ from logging_pkg.analysis.filters import Condition
 from logging_pkg.analysis.release_comparison import MINIMUM_COUNT, Change, compare
 from logging_pkg.analysis.tables import Column, Table
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, Rows, terminal
-from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
+from logging_pkg.cli.options import AsJson, Env, Files, Service, ShowQuery
+from logging_pkg.cli.output import Rows, say_json, terminal
+from logging_pkg.cli.source import Source, open_source, scope_of
 from logging_pkg.cli.tables import number
 from logging_pkg.pipeline.event_search import Search
 from logging_pkg.pipeline.event_tables import RELEASE_API, RELEASE_ROUTES
@@ -38,7 +38,10 @@ def _group() -> None:
 def release(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="The earlier release, as in the field `release`.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="The later one.")],
-    since: Annotated[str | None, typer.Option("--since", metavar="DURATION", help="How far back in Loki.")] = "24h",
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DURATION", help="How far back; 24h by default, of files all of them."),
+    ] = None,
     service: Service = None,
     env: Env = None,
     loki_url: LokiUrl = None,
@@ -48,7 +51,7 @@ def release(
 ) -> None:
     """Tell what got slower, does more queries or fails more from one release to the next."""
     scopes = [scope_of(service, env, name) for name in (before, after)]
-    with open_source(loki_url, files, None if files else since) as source:
+    with open_source(loki_url, files, since, default_since="24h") as source:
         found = {
             table.title: compare(table.columns, *(source.rows(table, scope) for scope in scopes)) for table in _TABLES
         }
@@ -59,13 +62,13 @@ def release(
             if change.worse
         }
         queries = [query for table in _TABLES for query in source.queries(table, scopes[1]).values()]
-    if as_json:
-        typer.echo(json.dumps({title: [_value(change, examples) for change in found[title]] for title in found}))
-    else:
-        for query in queries if show_query else ():
-            typer.echo(query)
-        for table in _TABLES:
-            _print(terminal(), table, found[table.title], examples)
+        if as_json:
+            say_json({title: [_value(change, examples) for change in found[title]] for title in found})
+        else:
+            for query in queries if show_query else ():
+                typer.echo(query)
+            for table in _TABLES:
+                _print(terminal(), table, found[table.title], examples)
     if examples:
         raise typer.Exit(1)
 

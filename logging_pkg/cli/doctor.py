@@ -6,7 +6,6 @@ server does not answer. Never: a repair.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,7 +19,8 @@ from logging_pkg.cli.alerts import alerts_now
 from logging_pkg.cli.durations import duration_ns
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import STACK_DIRECTORY, LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.options import AsJson, ShowQuery
+from logging_pkg.cli.output import say_json, terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.conf import Settings
 from logging_pkg.pipeline import doctor as stages
@@ -47,6 +47,7 @@ def doctor(
     loki_url: LokiUrl = None,
     prometheus_url: PrometheusUrl = None,
     alertmanager_url: AlertmanagerUrl = None,
+    show_query: ShowQuery = False,
     as_json: AsJson = False,
 ) -> None:
     """Look at each stage from log file to alert: alive, how late, what is lost; exit 1 unless all is well."""
@@ -55,9 +56,9 @@ def doctor(
     with open_servers(loki_url, prometheus_url, alertmanager_url) as servers:
         found = _look(servers, directory, state_directory or directory.parent / "shipper", since)
     if as_json:
-        typer.echo(json.dumps([asdict(stage) for stage in found]))
+        say_json([asdict(stage) for stage in found])
     else:
-        _print(terminal(), found)
+        _print(terminal(), found, show_query=show_query)
     if any(stage.is_unanswered for stage in found):
         raise typer.Exit(UNANSWERED)
     if any(stage.state in {"late", "broken"} for stage in found):
@@ -126,7 +127,7 @@ def _is_silent(alertmanager_url: str) -> bool | None:
     return {200: False, 503: True}.get(status)
 
 
-def _print(console: Console, found: list[stages.Stage]) -> None:
+def _print(console: Console, found: list[stages.Stage], *, show_query: bool) -> None:
     for stage in found:
         style = _STYLES[stage.state]
         line = Text.assemble(
@@ -134,6 +135,8 @@ def _print(console: Console, found: list[stages.Stage]) -> None:
         )
         if stage.next:
             line.append(f"\n{' ' * _INDENT}→ {stage.next}", "cyan")
+        for query in stage.queries if show_query else ():
+            line.append(f"\n{' ' * _INDENT}{query}", "dim")
         console.print(line, soft_wrap=True)
     unwell = sum(stage.state in {"late", "broken"} for stage in found)
     asked = sum(stage.state != "not asked" for stage in found)

@@ -7,8 +7,6 @@ is in files.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -17,17 +15,17 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.text import Text
 
 from logging_pkg.analysis.alerts import KnownAlert
 from logging_pkg.cli.alerts import SEVERITY_STYLES, UNANSWERED, alerts_now, paragraph
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, terminal
+from logging_pkg.cli.markdown import print_page
+from logging_pkg.cli.options import AsJson, ShowQuery
+from logging_pkg.cli.output import say_json, terminal
 from logging_pkg.cli.search import event_line
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, open_servers
-from logging_pkg.cli.source import ShowQuery
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.loki_client import Entry, VectorSample
 from logging_pkg.pipeline.alert_story import AlertRule, alert_rules, lines_behind, values_now
@@ -35,8 +33,6 @@ from logging_pkg.pipeline.event_lines import event_of_line
 from logging_pkg.pipeline.rules_test.values import duration_text
 
 _VALUES: Final = 8
-#: A block of code, whose text is its group.
-_FENCE: Final = re.compile(r"^```\w*\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
 
 
 def _names() -> list[str]:
@@ -80,7 +76,7 @@ def explain(
             live = _Live(alerts, values, behind)
             servers.tell()
     if as_json:
-        typer.echo(json.dumps(_document(found, live)))
+        say_json(_document(found, live))
     else:
         _print(terminal(), found, live, show_query=show_query)
         if not is_asked:
@@ -116,19 +112,8 @@ def _print(console: Console, found: AlertRule, live: _Live, *, show_query: bool)
     runbook = found.runbook()
     if runbook is None:
         console.print(Text(f"no runbook: {rule.annotations.get('runbook_url') or 'the rule names none'}", style="dim"))
-    elif console.is_terminal:
-        _print_runbook(console, runbook)
     else:
-        typer.echo(runbook.rstrip())
-
-
-def _print_runbook(console: Console, text: str) -> None:
-    """Its words as Markdown; queries and commands as they are, to be copied: Markdown would break their lines."""
-    for number, part in enumerate(_FENCE.split(text)):
-        if number % 2:
-            console.print(Text("\n" + part.rstrip() + "\n", style="cyan"), soft_wrap=True)
-        else:
-            console.print(Markdown(part))
+        print_page(console, runbook)
 
 
 def _print_live(console: Console, found: AlertRule, live: _Live, *, show_query: bool) -> None:
@@ -142,7 +127,9 @@ def _print_live(console: Console, found: AlertRule, live: _Live, *, show_query: 
         console.print(Text(f"  {found.value_query}", style="dim"), soft_wrap=True)
     for sample in (live.values or ())[:_VALUES]:
         labels = " ".join(f"{key}={value}" for key, value in sorted(sample.labels.items()) if key != "__name__")
-        console.print(Text.assemble("  value ", (f"{sample.value:,.6g}", "bold"), f"  {labels}"), soft_wrap=True)
+        console.print(
+            Text.assemble("  value ", (f"{sample.value:,.6g}", "bold"), f"  {one_line(labels)}"), soft_wrap=True
+        )
     if live.values is not None:
         left = len(live.values) - _VALUES
         console.print(f"  and {left} more" if left > 0 else "" if live.values else "  no value: nothing to compare\n")

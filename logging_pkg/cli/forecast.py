@@ -6,7 +6,6 @@ limit, 3 when a server does not answer. Never: a slope of its own.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -19,7 +18,8 @@ from rich.text import Text
 
 from logging_pkg.analysis.words import size, span
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Rows, terminal
+from logging_pkg.cli.options import AsJson, ShowQuery
+from logging_pkg.cli.output import Rows, say_json, terminal
 from logging_pkg.cli.servers import PrometheusUrl, open_servers
 from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.loki_client import VectorSample
@@ -38,9 +38,7 @@ def forecast(
     ] = None,
     loki_url: LokiUrl = None,
     prometheus_url: PrometheusUrl = None,
-    show_query: Annotated[
-        bool, typer.Option("--show-query", help="Print the LogQL or PromQL behind every number, too.")
-    ] = False,
+    show_query: ShowQuery = False,
     as_json: AsJson = False,
 ) -> None:
     """Show when disk, memory, databases and Google's quota are used up; exit 1 when one is beyond its alert's limit."""
@@ -62,7 +60,7 @@ def forecast(
     every = [one for forecasts in found.values() for one in forecasts]
     if as_json:
         growing = [{"of": _labels(sample), "bytes_per_day": sample.value} for sample in growth or ()]
-        typer.echo(json.dumps({"forecasts": [asdict(one) for one in every], "growth": growing}))
+        say_json({"forecasts": [asdict(one) for one in every], "growth": growing})
     else:
         _print(terminal(), found)
         _print_growth(terminal(), growth or ())

@@ -13,6 +13,7 @@ import typer
 
 from logging_pkg.exceptions import ConfigurationError
 from logging_pkg.loki_client import LokiClient
+from logging_pkg.stack.state import read_state
 
 STACK_DIRECTORY = Path(".logpipe/stack")
 
@@ -36,9 +37,6 @@ def loki_client(url: str | None) -> LokiClient:
 
 def stack_url(name: str = "loki") -> str | None:
     """The address of a server that `logpipe stack` runs in this directory, if it does."""
-    # Here, because the stack brings a tenth of a second of imports, and most commands are given an address.
-    from logging_pkg.stack.state import read_state
-
     state = read_state(STACK_DIRECTORY)
     server = state.servers.get(name) if state is not None else None
     return server.url if server is not None else None

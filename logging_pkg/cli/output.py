@@ -1,7 +1,7 @@
-"""What the commands that show things have in common: their options, where they print, and how they write numbers.
+"""What the commands that show things have in common: where they print, and how they write numbers.
 
-In: options, numbers, text that may come from anywhere. Out: typer options, a console, what is printed. Never: a
-character printed that a terminal obeys, but for the colours chosen here.
+In: numbers, text that may come from anywhere. Out: a console, what is printed. Never: a character printed that a
+terminal obeys, but for the colours chosen here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich import box
@@ -21,15 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from logging_pkg.cli.escaping import json_line, one_line, visible
+from logging_pkg.pipeline.event_lines import PassedOver
 
 #: Columns where nobody says how wide the output is: nothing is cut off in a file or a pipe.
 _UNKNOWN_WIDTH = 200
-
-Files = Annotated[
-    list[Path] | None,
-    typer.Option("--file", "-f", help="Read NDJSON files or directories of them, not Loki; - is stdin. Repeatable."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 class Terminal(Console):
@@ -64,6 +59,17 @@ def terminal() -> Terminal:
 def say(text: str, *, err: bool = False) -> None:
     """Print a text as it is, but for what a terminal would obey."""
     typer.echo(visible(text), err=err)
+
+
+@contextmanager
+def telling_passed_over() -> Iterator[PassedOver]:
+    """Count lines that are no events, and tell of them on stderr when everything else is said, however it ends."""
+    passed_over = PassedOver()
+    try:
+        yield passed_over
+    finally:
+        if passed_over.count:
+            say(f"logpipe: {passed_over}", err=True)
 
 
 def say_json(value: Any, indent: int | None = None) -> None:

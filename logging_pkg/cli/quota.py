@@ -6,15 +6,15 @@ do not carry.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 import typer
 from rich.text import Text
 
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, Rows, duration, terminal
-from logging_pkg.cli.source import Env, Service, ShowQuery, Source, open_source, scope_of
+from logging_pkg.cli.options import AsJson, Env, Files, Service, ShowQuery
+from logging_pkg.cli.output import Rows, duration, say_json, terminal
+from logging_pkg.cli.source import Source, open_source, scope_of
 from logging_pkg.pipeline.event_tables import QUOTA_DAY, QUOTA_MINUTE, QUOTA_USER_MINUTE
 from logging_pkg.pipeline.scope import Scope
 
@@ -54,19 +54,19 @@ def quota(
 ) -> None:
     """Show Google's quota used and left, by day, by minute, and of the busiest users; exit 1 from 95 % on."""
     scope = scope_of(service, env)
-    with open_source(loki_url, files, None if files else "25h") as source:
+    with open_source(loki_url, files, None, default_since="25h") as source:
         uses = _uses(source, scope)
         queries = [
             query
             for table, window_s in ((QUOTA_DAY, _DAY_S), (QUOTA_MINUTE, _MINUTE_S), (QUOTA_USER_MINUTE, _MINUTE_S))
             for query in source.queries(table, scope, window_s).values()
         ]
-    if as_json:
-        typer.echo(json.dumps([{**asdict(use), "share": use.share} for use in uses]))
-    else:
-        _print(uses)
-        for query in queries if show_query else ():
-            typer.echo(query)
+        if as_json:
+            say_json([{**asdict(use), "share": use.share} for use in uses])
+        else:
+            _print(uses)
+            for query in queries if show_query else ():
+                typer.echo(query)
     if any(use.share is not None and use.share >= _BREACH for use in uses):
         raise typer.Exit(1)
 

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
-from logging_pkg.cli.output import AsJson, say, say_json
+from logging_pkg.cli.options import AsJson
+from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.schema_coverage import coverage
 from logging_pkg.cli.schema_diff import diff
-from logging_pkg.cli.schema_directories import Directories, registry_of
+from logging_pkg.cli.schema_directories import Directories, declared_event, registry_of
 from logging_pkg.cli.schema_example import example
 from logging_pkg.cli.schema_infer import infer
-from logging_pkg.cli.usage import declared_event
 from logging_pkg.pipeline.json_lines import STDIN, log_files
 from logging_pkg.schemas import Registry
 from logging_pkg.testing.streams import StreamProblem, validate_lines, validate_stream

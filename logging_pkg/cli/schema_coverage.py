@@ -17,10 +17,12 @@ import typer
 
 from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import LokiUrl, loki_client
+from logging_pkg.cli.options import AsJson, ShowQuery
 from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.loki_client import LokiClient, Streams
+from logging_pkg.pipeline.correlation import ALL_STREAMS
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
 from logging_pkg.pipeline.readers import Readers
 from logging_pkg.pipeline.schema_coverage import Coverage, Report, in_the_dark
@@ -28,7 +30,6 @@ from logging_pkg.pipeline.schema_coverage import Coverage, Report, in_the_dark
 #: Loki is asked for so long a range at once: what is in memory is one answer.
 _SLICE_NS = 60 * SECOND_NS
 _DEFAULT_SINCE = "1h"
-_ALL_STREAMS = '{service_name=~".+", event=~".+"}'
 
 
 def coverage(
@@ -49,7 +50,8 @@ def coverage(
         float,
         typer.Option("--fail-under", metavar="PERCENT", min=0, max=100, help="Exit 1 when fewer events were seen."),
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
+    show_query: ShowQuery = False,
+    as_json: AsJson = False,
     root: Annotated[
         Path, typer.Option("--root", help="The project whose rules and panels may hang on the rest.")
     ] = Path(),
@@ -68,6 +70,10 @@ def coverage(
     given = context.get_parameter_source("loki_url")
     if given is not None and given.name == "COMMANDLINE" and not files:
         since = since or _DEFAULT_SINCE  # the variable alone, which other commands need too, is no wish
+    if show_query and not since:
+        raise wrong_usage("--show-query without --since: nothing is asked of Loki")
+    if show_query:
+        say(ALL_STREAMS, err=as_json)
     for line in _lines(files, loki_url, since):
         found.add(line)
     report = Report(found, tuple(in_the_dark(found, Readers(root, registry))))
@@ -98,7 +104,7 @@ def _lines(files: list[Path] | None, loki_url: str | None, since: str | None) ->
 def _from_loki(client: LokiClient, length_ns: int) -> Iterator[dict[str, Any] | None]:
     end_ns = time.time_ns()
     for start_ns in range(end_ns - length_ns, end_ns, _SLICE_NS):
-        answer = client.query_range(_ALL_STREAMS, start_ns, min(start_ns + _SLICE_NS, end_ns))
+        answer = client.query_range(ALL_STREAMS, start_ns, min(start_ns + _SLICE_NS, end_ns))
         assert isinstance(answer, Streams)
         for entry in answer.entries:
             try:

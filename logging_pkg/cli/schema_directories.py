@@ -1,4 +1,4 @@
-"""The option `--schemas`, the same in every command that reads declarations.
+"""The option `--schemas`, the same in every command that reads declarations, and the event that one of them names.
 
 In: the option, LOGPIPE_SCHEMA_DIRECTORIES. Out: a Registry. Never: directories the shipper would not know of.
 """
@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.conf import Settings
-from logging_pkg.schemas import Registry, load_registry
+from logging_pkg.schemas import EventSchema, Registry, load_registry
 
 Directories = Annotated[
     list[Path] | None,
@@ -30,3 +31,10 @@ def registry_of(directories: list[Path] | None) -> Registry:
         SchemaError: a directory or a declaration is.
     """
     return load_registry(directories or Settings.from_environ().schema_directories)
+
+
+def declared_event(registry: Registry, event: str) -> EventSchema:
+    """The schema of an event; ends the command when there is none, naming the nearest."""
+    if event not in registry.events:
+        raise wrong_usage(f"{registry.unknown_event(event)}; `logpipe schema list` names all")
+    return registry.events[event]

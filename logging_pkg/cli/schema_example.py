@@ -14,8 +14,8 @@ import jsonschema_rs
 import orjson
 import typer
 
-from logging_pkg.cli.schema_directories import Directories, registry_of
-from logging_pkg.cli.usage import declared_event, wrong_usage
+from logging_pkg.cli.schema_directories import Directories, declared_event, registry_of
+from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.schemas import EventSchema, Registry
 from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.schemas.examples import START, example_fields, example_lines

@@ -17,11 +17,13 @@ from logging_pkg.analysis.describe import detail, label
 from logging_pkg.analysis.filters import ConditionError, condition
 from logging_pkg.analysis.trace import CANONICAL_EVENTS
 from logging_pkg.analysis.values import length_ns
+from logging_pkg.cli.durations import duration_ns
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, Files, duration, say, say_json, terminal
+from logging_pkg.cli.options import AsJson, Env, Files, Release, Service, ShowQuery, Since
+from logging_pkg.cli.output import duration, say, say_json, telling_passed_over, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
-from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
+from logging_pkg.cli.source import open_source, scope_of
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.exceptions import LokiError
 from logging_pkg.pipeline.event_search import Search, event_names
@@ -69,6 +71,10 @@ def tail(
     conditions: Conditions = None,
     events: Events = None,
     text: Contains = "",
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="DURATION", help="Begin with events so old: 10m, 1h; else with new ones."),
+    ] = None,
     service: Service = None,
     env: Env = None,
     release: Release = None,
@@ -82,11 +88,13 @@ def tail(
     wanted = _search(conditions, events, text, schemas, service, env, release)
     if show_query:
         typer.echo(wanted.logql(), err=as_json)
+    since_ns = duration_ns(since) if since is not None else None
     if files:
-        _print(follow_files(files, wanted), as_json=as_json)
+        with telling_passed_over() as passed_over:
+            _print(follow_files(files, wanted, passed_over, since_ns), as_json=as_json)
         return
     with loki_client(loki_url) as client:
-        _print(follow_loki(client, wanted, on_problem=_tell), as_json=as_json)
+        _print(follow_loki(client, wanted, since_ns or 0, on_problem=_tell), as_json=as_json)
 
 
 def _tell(error: LokiError) -> None:

@@ -6,7 +6,6 @@ Prometheus does not answer. Never: a ratio of its own.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,10 +14,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from logging_pkg.cli.output import AsJson, Rows, terminal
+from logging_pkg.cli.options import AsJson, Env, Service, ShowQuery
+from logging_pkg.cli.output import Rows, say_json, terminal
 from logging_pkg.cli.schema_directories import Directories, registry_of
 from logging_pkg.cli.servers import PrometheusUrl, needed, open_servers
-from logging_pkg.cli.source import Env, Service
 from logging_pkg.pipeline.alert_story import rules_home
 from logging_pkg.pipeline.slo import read_slos
 from logging_pkg.pipeline.slo.standing import BUDGET_QUERY, BURN_QUERY, ERROR_QUERY, Standing, standings
@@ -34,7 +33,7 @@ def slo(
     root: Annotated[Path | None, typer.Option("--root", help="The project: where loki/slos.yaml is.")] = None,
     prometheus_url: PrometheusUrl = None,
     schemas: Directories = None,
-    show_query: Annotated[bool, typer.Option("--show-query", help="Print the PromQL behind the numbers, too.")] = False,
+    show_query: ShowQuery = False,
     as_json: AsJson = False,
 ) -> None:
     """Show each objective: what was reached, what is left of the error budget; exit 1 when one is spent."""
@@ -48,7 +47,7 @@ def slo(
         if (service is None or one.service_name in {service, ""}) and (env is None or one.env in {env, ""})
     ]
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found]))
+        say_json([asdict(one) for one in found])
     else:
         _print(terminal(), found)
         for query in (BUDGET_QUERY, ERROR_QUERY, BURN_QUERY) if show_query else ():

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from logging_pkg.analysis.tables import Table, TableRow, table_rows
 from logging_pkg.cli.durations import SECOND_NS, duration_ns
 from logging_pkg.cli.loki import loki_client
+from logging_pkg.cli.output import telling_passed_over
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.event_lines import event_of_line
 from logging_pkg.pipeline.event_search import Search
@@ -25,17 +24,6 @@ from logging_pkg.pipeline.event_tables import column_query, loki_rows
 from logging_pkg.pipeline.lookup import events_of_files
 from logging_pkg.pipeline.scope import Scope
 from logging_pkg.schemas.conventions import parse_timestamp
-
-Since = Annotated[
-    str | None,
-    typer.Option("--since", metavar="DURATION", help="How far back: 15m, 1h, 2d; 1h by default, of files all of them."),
-]
-Service = Annotated[str | None, typer.Option("--service", help="Only of this service.")]
-Env = Annotated[str | None, typer.Option("--env", help="Only of this environment.")]
-Release = Annotated[str | None, typer.Option("--release", help="Only of this release.")]
-ShowQuery = Annotated[bool, typer.Option("--show-query", help="Print the LogQL behind every number, too.")]
-
-_DEFAULT_SINCE = "1h"
 
 
 def scope_of(service: str | None, env: str | None, release: str | None = None) -> Scope:
@@ -87,20 +75,29 @@ class Source:
 
 
 @contextmanager
-def open_source(loki_url: str | None, files: list[Path] | None, since: str | None) -> Iterator[Source]:
-    """The events a command looks at.
+def open_source(
+    loki_url: str | None, files: list[Path] | None, since: str | None, default_since: str = "1h"
+) -> Iterator[Source]:
+    """The events a command looks at; when it is done, it is told which lines of files were none.
+
+    Args:
+        loki_url: of the Loki to ask where no file is given.
+        files: NDJSON files or directories of them; `-` is stdin.
+        since: how far back from now, of files from their newest event.
+        default_since: how far back in Loki; files are read whole.
 
     Raises:
         StackError: no Loki is known and no file given.
         OSError: a file cannot be read.
     """
     if not files:
-        window_s = duration_ns(since or _DEFAULT_SINCE) // SECOND_NS
+        window_s = duration_ns(since or default_since) // SECOND_NS
         with loki_client(loki_url) as client:
             yield Source(time.time_ns(), window_s, client, [])
         return
-    events = list(events_of_files(files))
-    times = [parse_timestamp(event["timestamp"]) for event in events]
-    end_ns = max(times, default=time.time_ns())
-    whole_s = (end_ns - min(times, default=end_ns)) // SECOND_NS + 1
-    yield Source(end_ns, duration_ns(since) // SECOND_NS if since else whole_s, None, events)
+    with telling_passed_over() as passed_over:
+        events = list(events_of_files(files, passed_over))
+        times = [parse_timestamp(event["timestamp"]) for event in events]
+        end_ns = max(times, default=time.time_ns())
+        whole_s = (end_ns - min(times, default=end_ns)) // SECOND_NS + 1
+        yield Source(end_ns, duration_ns(since) // SECOND_NS if since else whole_s, None, events)

@@ -5,7 +5,6 @@ In: the name of a table, a source. Out: tables, or JSON. Never: more groups than
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +13,9 @@ import typer
 
 from logging_pkg.analysis.tables import Table
 from logging_pkg.cli.loki import LokiUrl
-from logging_pkg.cli.output import AsJson, Files, terminal
-from logging_pkg.cli.source import Env, Release, Service, ShowQuery, Since, open_source, scope_of
+from logging_pkg.cli.options import AsJson, Env, Files, Release, Service, ShowQuery, Since
+from logging_pkg.cli.output import say_json, terminal
+from logging_pkg.cli.source import open_source, scope_of
 from logging_pkg.cli.tables import print_rows, rows_value
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.pipeline.event_tables import FAILED_SYNCS, SYNCS, TOP
@@ -69,15 +69,13 @@ def _show(
 ) -> None:
     with open_source(loki_url, files, since) as source:
         found = [(table, source.rows(table, scope, limit)) for table in tables]
-        queries = {table.title: source.queries(table, scope) for table in tables}
-    if as_json:
-        values = [rows_value(table, rows) for table, rows in found]
-        typer.echo(
-            json.dumps([{**value, "logql": queries[value["title"]]} if show_query else value for value in values])
-        )
-        return
-    console = terminal()
-    for table, rows in found:
-        print_rows(console, table, rows)
-        for title, query in queries[table.title].items() if show_query else ():
-            typer.echo(f"{title}: {query}")
+        queries = {table.title: source.queries(table, scope) if show_query else {} for table in tables}
+        if as_json:
+            values = [rows_value(table, rows) for table, rows in found]
+            say_json([{**value, "logql": queries[value["title"]]} if show_query else value for value in values])
+            return
+        console = terminal()
+        for table, rows in found:
+            print_rows(console, table, rows)
+            for title, query in queries[table.title].items():
+                typer.echo(f"{title}: {query}")

@@ -6,11 +6,13 @@ the terminal, or JSON. Never: writes.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -19,10 +21,10 @@ from logging_pkg.analysis.waterfall import Row, bounds, waterfall
 from logging_pkg.cli.durations import duration_ns
 from logging_pkg.cli.escaping import one_line
 from logging_pkg.cli.loki import LokiUrl, loki_client
-from logging_pkg.cli.output import AsJson, Files, duration, say, say_json, terminal
-from logging_pkg.cli.source import ShowQuery
+from logging_pkg.cli.options import AsJson, Files, ShowQuery
+from logging_pkg.cli.output import duration, say, say_json, telling_passed_over, terminal
 from logging_pkg.cli.usage import wrong_usage
-from logging_pkg.pipeline.correlation import look_up
+from logging_pkg.pipeline.correlation import Progress, look_up
 from logging_pkg.pipeline.lookup import events_in_files
 from logging_pkg.schemas.conventions import time_text
 
@@ -56,24 +58,20 @@ def trace(
     since_ns = duration_ns(since) if since is not None else None
     if files and (since is not None or show_query):
         raise wrong_usage("--file with --since or --show-query: files are read whole, and nothing is asked of Loki")
-    if files:
-        events = events_in_files(files, some_id)
-    else:
-        with loki_client(loki_url) as client, _progress() as progress:
-            bar = progress.add_task("looking through the last hours", total=None)
-
-            def show(done: int, total: int) -> None:
-                progress.update(bar, total=total, completed=done)
-
-            looked_up = look_up(client, some_id, since_ns=since_ns, on_progress=show)
-        events = looked_up.events
-        for asked in looked_up.asked if show_query else ():
-            say(f"{asked.query}   # {time_text(asked.start_ns)} to {time_text(asked.end_ns)}", err=as_json)
-    found = build_trace(events)
-    if as_json:
-        say_json(_value(found))
-    else:
-        print_trace(found, terminal(), keep=None if show_all else _KEEP)
+    with telling_passed_over() as passed_over:
+        if files:
+            events = events_in_files(files, some_id, passed_over)
+        else:
+            with loki_client(loki_url) as client, _progress() as on_progress:
+                looked_up = look_up(client, some_id, since_ns=since_ns, on_progress=on_progress)
+            events = looked_up.events
+            for asked in looked_up.asked if show_query else ():
+                say(f"{asked.query}   # {time_text(asked.start_ns)} to {time_text(asked.end_ns)}", err=as_json)
+        found = build_trace(events)
+        if as_json:
+            say_json(_value(found))
+        else:
+            print_trace(found, terminal(), keep=None if show_all else _KEEP)
 
 
 def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> None:
@@ -115,16 +113,19 @@ def print_trace(found: Trace, console: Console, *, keep: int | None = None) -> N
         console.print(Text(f"{len(found.orphans)} spans name a parent that is not in the store", style="red"))
 
 
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    # Nothing in a file: a progress bar is for who waits before a terminal.
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(24),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Who waits before a terminal sees a bar on stderr; nothing of it is in a file."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(24))
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task("looking through the last hours", total=None)
+        yield lambda done, total: bars.update(bar, total=total, completed=done)
 
 
 def _indent(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""What every command says and does alike: a wrong option, an event that is not declared.
+"""What every command says and does alike: a wrong option.
 
 In: what the user gave. Out: one line on stderr and exit code 2. Never: a traceback.
 """
@@ -9,7 +9,6 @@ import typer
 
 from logging_pkg.cli.exit_codes import WRONG_INPUT
 from logging_pkg.cli.output import say
-from logging_pkg.schemas import EventSchema, Registry
 
 
 def wrong_usage(message: str) -> typer.Exit:
@@ -20,10 +19,3 @@ def wrong_usage(message: str) -> typer.Exit:
     """
     say(f"logpipe: {message}", err=True)
     return typer.Exit(WRONG_INPUT)
-
-
-def declared_event(registry: Registry, event: str) -> EventSchema:
-    """The schema of an event; ends the command when there is none, naming the nearest."""
-    if event not in registry.events:
-        raise wrong_usage(f"{registry.unknown_event(event)}; `logpipe schema list` names all")
-    return registry.events[event]

@@ -32,18 +32,19 @@ class JsonLine:
     problem: str = ""
 
 
-def json_lines(files: Iterable[Path]) -> Iterator[JsonLine]:
+def json_lines(files: Iterable[Path], stdin: BinaryIO | None = None) -> Iterator[JsonLine]:
     """Yield every line that is not empty.
 
     Args:
         files: `-` is stdin; of a directory, its `*.ndjson` in the order of their names.
+        stdin: a copy of it, for who reads twice.
 
     Raises:
         OSError: a file cannot be read.
     """
     for file in files:
         if file == STDIN:
-            yield from lines_of(sys.stdin.buffer, "stdin")
+            yield from lines_of(stdin or sys.stdin.buffer, "stdin")
             continue
         for path in log_files([file]):
             with path.open("rb") as stream:

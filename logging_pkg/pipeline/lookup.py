@@ -9,17 +9,16 @@ import shutil
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
 
 import orjson
 
 from logging_pkg.analysis.completeness import Completeness, Stored, completeness
 from logging_pkg.loki_client import LokiClient, Streams, Vector
 from logging_pkg.pipeline.correlation import ALL_STREAMS, SPAN_ID_DIGITS, UNIT_IDS, checked, look_up, only_one
-from logging_pkg.pipeline.event_lines import is_event
+from logging_pkg.pipeline.event_lines import PassedOver, event_in
 from logging_pkg.pipeline.json_lines import STDIN, json_lines
 from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX
 
@@ -50,43 +49,53 @@ def events_of(
     return look_up(client, some_id, now_ns=now_ns, at_ns=at_ns, on_progress=on_progress).events
 
 
-def events_in_files(files: Sequence[Path], some_id: str) -> list[dict[str, Any]]:
-    """The same of events in files; lines that are no events are passed over.
+def events_in_files(files: Sequence[Path], some_id: str, passed_over: PassedOver) -> list[dict[str, Any]]:
+    """The same of events in files.
 
     Args:
         files: NDJSON files or directories of them; `-` is stdin, which is kept in a temporary file.
         some_id: as for `events_of`.
+        passed_over: told of the lines that are no events.
 
     Raises:
         LogpipeError: as for `events_of`.
         OSError: a file cannot be read.
     """
     some_id = checked(some_id)
-    with ExitStack() as stack:
-        # Read twice: which correlation it is may be known only at the end.
-        readable = [_stdin_copy(stack) if file == STDIN else file for file in files]
+    # Read twice: which correlation it is may be known only at the end.
+    with TemporaryFile() as stdin:
+        if STDIN in files:
+            shutil.copyfileobj(sys.stdin.buffer, stdin)
+        stdin.seek(0)
         correlations = {
             str(event["correlation_id"])
-            for event in events_of_files(readable)
+            for event in events_of_files(files, passed_over, stdin)
             if str(event["correlation_id"]).startswith(some_id)
             or (len(some_id) == SPAN_ID_DIGITS and some_id in {event.get(name) for name in UNIT_IDS})
         }
         correlation = only_one(some_id, correlations, " in these files")
-        return [event for event in events_of_files(readable) if event["correlation_id"] == correlation]
+        stdin.seek(0)
+        again = events_of_files(files, PassedOver(), stdin)
+        return [event for event in again if event["correlation_id"] == correlation]
 
 
-def events_of_files(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """Every line of NDJSON files that is an event of this pipeline; `-` is stdin."""
-    for line in json_lines(files):
-        if line.value is not None and is_event(line.value):
-            yield line.value
+def events_of_files(
+    files: Sequence[Path], passed_over: PassedOver, stdin: BinaryIO | None = None
+) -> Iterator[dict[str, Any]]:
+    """Every line of NDJSON files that is an event of this pipeline.
 
+    Args:
+        files: `-` is stdin.
+        passed_over: told of the other lines.
+        stdin: a copy of it, for who reads twice.
 
-def _stdin_copy(stack: ExitStack) -> Path:
-    path = Path(stack.enter_context(TemporaryDirectory())) / f"stdin{LOG_FILE_SUFFIX}"
-    with path.open("wb") as copy:
-        shutil.copyfileobj(sys.stdin.buffer, copy)
-    return path
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for line in json_lines(files, stdin):
+        event = event_in(line, f"{line.source}:{line.number}", passed_over)
+        if event is not None:
+            yield event
 
 
 def stored_events(client: LokiClient, start_ns: int, end_ns: int) -> list[dict[str, Any]]:

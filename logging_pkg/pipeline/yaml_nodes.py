@@ -23,3 +23,16 @@ def compose(text: str) -> yaml.Node | None:
         return yaml.compose(text, Loader=_FAST)
     except yaml.YAMLError:
         return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+def compose_all(text: str) -> list[yaml.Node]:
+    """The root node of each document that is not empty.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    try:
+        found = list(yaml.compose_all(text, Loader=_FAST))
+    except yaml.YAMLError:
+        found = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    return [node for node in found if node is not None and node.tag != "tag:yaml.org,2002:null"]

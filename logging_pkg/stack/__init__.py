@@ -5,12 +5,17 @@ Go modules), of Vector and Grafana (where found). Out: running servers with know
 behind, a port other than the chosen one, or an address other than 127.0.0.1.
 """
 
+from typing import TYPE_CHECKING
+
 from logging_pkg.exceptions import StackError
-from logging_pkg.stack.binaries import Binary, find_binary
-from logging_pkg.stack.enricher import AlertEnricher
-from logging_pkg.stack.runner import Stack
-from logging_pkg.stack.servers import SERVERS
-from logging_pkg.stack.webhook import DeadMansSwitch, Delivery, WebhookReceiver
+from logging_pkg.lazy_names import imported_when_used
+
+if TYPE_CHECKING:
+    from logging_pkg.stack.binaries import Binary, find_binary
+    from logging_pkg.stack.enricher import AlertEnricher
+    from logging_pkg.stack.runner import Stack
+    from logging_pkg.stack.servers import SERVERS
+    from logging_pkg.stack.webhook import DeadMansSwitch, Delivery, WebhookReceiver
 
 __all__ = [
     "SERVERS",
@@ -23,3 +28,18 @@ __all__ = [
     "WebhookReceiver",
     "find_binary",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = imported_when_used(
+        __name__,
+        {
+            "SERVERS": "servers",
+            "AlertEnricher": "enricher",
+            "Binary": "binaries",
+            "DeadMansSwitch": "webhook",
+            "Delivery": "webhook",
+            "Stack": "runner",
+            "WebhookReceiver": "webhook",
+            "find_binary": "binaries",
+        },
+    )

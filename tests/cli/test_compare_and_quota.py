@@ -56,6 +56,16 @@ def test_compare_names_what_got_worse_and_traces_of_it(loki: LokiClient, tmp_pat
     assert (nothing.returncode, nothing.stdout.splitlines()[0]) == (0, "Routes: no event of either release")
 
 
+def test_compare_looks_as_far_back_as_it_is_told(tmp_path: Path) -> None:
+    """In files too, from their newest event."""
+    file = tmp_path / "events.ndjson"
+    file.write_text("".join(f"{json.dumps(item)}\n" for item in releases("app", time.time_ns())))
+    asked = ["compare", "release", "1.0", "1.1", "-f", file, "--json"]
+    for options, count in (((), 40), (("--since", "10s"), 10)):
+        routes = json.loads(logpipe(*asked, *options).stdout)["Routes"]
+        assert {(route["before"]["count"], route["after"]["count"]) for route in routes} == {(count, count)}
+
+
 def calls(service: str, now_ns: int, units: int) -> list[dict[str, Any]]:
     """One call a second in the last two minutes, and one yesterday."""
     fields = {"project": "p", "quota_minute_limit": 600, "quota_day_limit": 100_000, "quota_user_minute_limit": 900}

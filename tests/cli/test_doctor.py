@@ -42,7 +42,15 @@ def test_a_pipeline_that_is_well_says_so_of_each_stage(watched: Watched) -> None
     assert found["Loki"]["figures"]["age_s"] < 60
     assert found["Prometheus"]["figures"]["age_s"] < 180
     assert found["dead man's switch"]["figure"].startswith("PipelineAlive fires, goes to deadmansswitch")
+    asked = {name: stage["queries"] for name, stage in found.items() if stage["queries"]}
+    assert {name: len(queries) for name, queries in asked.items()} == {
+        "shipper": 2, "Loki": 1, "Prometheus": 1, "losses": 4,
+    }  # fmt: skip
+    queries = watched.logpipe("doctor", "--show-query", "--since", "3h").stdout
+    assert f"{asked['shipper'][0]}\n" in queries
+    assert queries.count("[3h]") == 4
     shown = watched.logpipe("doctor").stdout
+    assert asked["shipper"][0] not in shown
     assert shown.splitlines()[0].startswith("✓ ok         log files          written ")
     assert shown.endswith("all 9 stages that were asked are well\n")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from logging_pkg.cli.explain import _print_runbook
+from logging_pkg.cli.markdown import print_page
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.alert_story import alert_rules, values_now
 from logging_pkg.prometheus_client import PrometheusClient
@@ -117,7 +117,7 @@ def test_queries_of_a_runbook_stay_whole_on_a_terminal() -> None:
     """They are copied into Explore: no line is broken, none is filled up."""
     query = '{event="http.request_finished"} | json route="route" | route="' + "x" * 150 + '"'
     console = Console(force_terminal=True, width=60, no_color=True, file=io.StringIO())
-    _print_runbook(console, f"# Alert\n\n## Diagnosis\n\n1. Look:\n\n```logql\n{query}\n```\n\n2. **Then** act.\n")
+    print_page(console, f"# Alert\n\n## Diagnosis\n\n1. Look:\n\n```logql\n{query}\n```\n\n2. **Then** act.\n")
     text = console.file.getvalue()
     assert f"\n{query}\n" in re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert "**" not in text

@@ -61,7 +61,11 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+#: From stdin all of them come to an end.
+FROM_STDIN = (*COMMANDS, ("tail",))
+
+
+@pytest.mark.parametrize("command", FROM_STDIN, ids=" ".join)
 def test_what_a_terminal_obeys_is_escaped(tmp_path: Path, command: tuple[str, ...]) -> None:
     """In every text of every event, for people and as JSON; a program that reads the JSON gets the text itself."""
     made = events()
@@ -69,7 +73,7 @@ def test_what_a_terminal_obeys_is_escaped(tmp_path: Path, command: tuple[str, ..
         event.update({name: HOSTILE for name, value in event.items() if isinstance(value, str) and name not in _KEPT})
     file = write(tmp_path / "hostile.ndjson", made)
     for options in ((), ("--json",)):
-        done = logpipe(*command, "-f", file, *options)
+        done = logpipe(*command, "-f", "-", *options, stdin=file.read_bytes())
         assert done.returncode in {0, 1}, done.stderr
         assert not _OBEYED & set(done.stdout + done.stderr)
         assert done.stdout
@@ -101,8 +105,19 @@ def test_what_is_seen_stays_as_it_is() -> None:
 WRONG = (None, "text", -1, 1e308, True, [], {})
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_field_that_is_missing_or_of_another_type_ends_nothing(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", FROM_STDIN, ids=" ".join)
+def test_texts_as_long_as_a_line_may_be(command: tuple[str, ...]) -> None:
+    """One beside the other are shown whole, or cut to a table's width; nothing ends."""
+    made = events()
+    for event in made:
+        event.update({name: "x" * 8_000 for name in ("route", "path", "fingerprint", "message") if name in event})
+    done = logpipe(*command, "-f", "-", stdin="".join(f"{json.dumps(event)}\n" for event in made))
+    assert done.returncode in {0, 1}, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("command", FROM_STDIN, ids=" ".join)
+def test_a_field_that_is_missing_or_of_another_type_ends_nothing(command: tuple[str, ...]) -> None:
     """Whichever field of whichever event it is."""
     runner, application = CliRunner(), application_for([command[0]])
     made = events()
@@ -113,6 +128,6 @@ def test_a_field_that_is_missing_or_of_another_type_ends_nothing(tmp_path: Path,
         for number, event in enumerate(broken):
             if name != "event_id":
                 event["event_id"] = f"broken-{number}"
-        file = write(tmp_path / "broken.ndjson", [*made, *broken])
-        done = runner.invoke(application, [*command, "-f", str(file)])
+        text = "".join(f"{json.dumps(event)}\n" for event in (*made, *broken))
+        done = runner.invoke(application, [*command, "-f", "-"], input=text)
         assert done.exception is None or isinstance(done.exception, SystemExit), (name, done.exception)

@@ -68,6 +68,8 @@ def test_what_is_written_passes_the_check_and_is_what_generate_makes(installed: 
     assert re.search(r"   loki/rules/alerts\.yaml:\d+   ", explained.stdout)
     elsewhere = logpipe(installed, installed, "explain", "SlowRoute")
     assert "## Mitigation" in elsewhere.stdout
+    about_a_check = logpipe(installed, installed, "check", "--explain", "rules/panel-link")
+    assert about_a_check.stdout.startswith("# rules/panel-link\n"), about_a_check.stderr
 
 
 def test_the_files_are_the_user_s_own_project_s(project: Path) -> None:

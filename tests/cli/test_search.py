@@ -227,3 +227,25 @@ def test_tail_shows_what_arrives_in_loki(start_tail: Callable[..., Tail], loki: 
     ids = [event["event_id"] for event in events]
     assert len(ids) == len(set(ids))
     assert {late["event_id"], last["event_id"]} <= set(ids)
+
+
+def test_tail_begins_as_far_back_as_it_is_told(
+    start_tail: Callable[..., Tail], loki: LokiClient, tmp_path: Path
+) -> None:
+    """In Loki and in files, each event once, then what comes."""
+    service, now_ns = f"tail-since-{time.time_ns()}", time.time_ns()
+    old, young = (request(service, now_ns - age * _SECOND, path=f"/{age}/") for age in (900, 300))
+    file = tmp_path / "a.ndjson"
+    file.write_text("".join(f"{json.dumps(item)}\n" for item in (old, young)))
+    push(loki, [old, young])
+
+    def append() -> None:
+        new = request(service, time.time_ns(), path="/new/")
+        push(loki, [new])
+        with file.open("a") as stream:
+            stream.write(json.dumps(new) + "\n")
+
+    for source in (("--loki-url", loki.url), ("-f", tmp_path)):
+        tail = start_tail("--service", service, "--since", "10m", *source)
+        events = tail.until(lambda event: bool(event["path"] == "/new/"), append)
+        assert [event["path"] for event in events if event["path"] != "/new/"] == ["/300/"]

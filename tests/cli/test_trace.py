@@ -6,6 +6,8 @@ In: a sync's events, in a real Loki and in a file. Out: assertions on what is pr
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -111,7 +113,7 @@ def test_ids_that_lead_nowhere(told: tuple[str, Path, LokiClient]) -> None:
         ("0000ffff", 1, "no event with 0000ffff found in these files"),
     ):
         done = logpipe("trace", some_id, "-f", file)
-        assert (done.returncode, done.stderr) == (code, f"logpipe: {message}\n")
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (code, f"logpipe: {message}")
 
 
 def test_since_and_show_query(loki: LokiClient) -> None:
@@ -130,3 +132,24 @@ def test_since_and_show_query(loki: LokiClient) -> None:
     assert "POST /accounts/3/sync" in found.stdout
     value = json.loads(logpipe("trace", "--since", "9h", "--show-query", "--json", sync, "--loki-url", loki.url).stdout)
     assert len(value["roots"]) == 1
+
+
+def test_what_it_has_no_use_of_is_not_imported(told: tuple[str, Path, LokiClient]) -> None:
+    """Who is looking for a cause doesn't wait for rules, schemas or servers to be imported."""
+    correlation, _file, loki = told
+    program = (
+        "import atexit, sys; from logging_pkg.cli import main; "
+        "atexit.register(lambda: print(*sorted(sys.modules), file=sys.stderr)); main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "trace", correlation, "--loki-url", loki.url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert correlation in done.stdout
+    loaded = set(done.stderr.split())
+    assert "logging_pkg.pipeline.correlation" in loaded
+    heavy = {"django", "structlog", "jsonschema_rs", "yaml", "rich.markdown", "rich.progress"}
+    heavy |= {"logging_pkg.schemas.loading", "logging_pkg.stack.runner", "logging_pkg.pipeline.logql.parser"}
+    assert heavy & loaded == set()

@@ -54,10 +54,15 @@ def commands() -> list[str]:
 
 STACK = ["logpipe stack up --detach", "logpipe stack status", "logpipe stack down"]
 MAKE = [command for command in commands() if command.startswith("make ")]
-#: Run until Ctrl-C; their other form is run by STACK and by the end-to-end test.
 #: Run with a Prometheus, and for one series: for all it takes minutes.
 BACKFILL = [command for command in commands() if command.startswith("logpipe backfill")]
-FOREGROUND = {"logpipe stack up", "logpipe ship", "logpipe tail 'status_code>=500'"}
+#: Run until Ctrl-C; their other form is run by STACK and by the end-to-end test.
+FOREGROUND = {
+    "logpipe stack up",
+    "logpipe ship",
+    "logpipe tail 'status_code>=500'",
+    "logpipe tail -e 'sync.*' --since 10m",
+}
 #: Run with a Prometheus and an Alertmanager beside the Loki.
 WATCHING = [
     command

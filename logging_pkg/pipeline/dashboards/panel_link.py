@@ -1,7 +1,7 @@
 """Links to a panel: the id a panel keeps, and what an alert's `dashboard_url` says.
 
 In: a dashboard's uid and a panel's title, or the text of a link. Out: an id, or a PanelLink. Never: whether that panel
-exists (`logpipe check` tells, docs/checks/rules-panel-link.md).
+exists (`logpipe check` tells, check rules/panel-link).
 """
 
 from __future__ import annotations

@@ -62,17 +62,17 @@ def rules(name: str, groups: Sequence[RuleGroup], missing: str) -> Stage:
 def recorded(prometheus: PrometheusClient) -> Stage:
     """Whether it is ready, and takes what the ruler records."""
     prometheus.check_ready()
-    found = prometheus.query(event_queries.recorded_age_s()).samples
+    queries = (event_queries.recorded_age_s(),)
+    found = prometheus.query(queries[0]).samples
     if not found:
         step = "do processes beat? If so: --web.enable-remote-write-receiver, ruler.remote_write in loki.yaml"
-        return Stage("Prometheus", "broken", "ready, no heartbeat recorded in 5 min", step)
+        return Stage("Prometheus", "broken", "ready, no heartbeat recorded in 5 min", step, queries=queries)
     age_s = max(0.0, found[0].value)
     shown, figures = f"ready, newest recorded sample {span(age_s)} old", {"age_s": round(age_s, 1)}
     if age_s > RECORDED_S:
-        return Stage(
-            "Prometheus", "late", shown, "logpipe backfill --from … fills the gap once samples arrive", figures
-        )
-    return Stage("Prometheus", "ok", shown, figures=figures)
+        step = "logpipe backfill --from … fills the gap once samples arrive"
+        return Stage("Prometheus", "late", shown, step, figures, queries=queries)
+    return Stage("Prometheus", "ok", shown, figures=figures, queries=queries)
 
 
 def delivery(alertmanager: AlertmanagerClient, alerts: Sequence[KnownAlert]) -> Stage:

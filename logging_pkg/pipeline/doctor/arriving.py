@@ -14,6 +14,7 @@ import orjson
 from logging_pkg.analysis.words import counted, size, span
 from logging_pkg.loki_client import LokiClient, Streams, Vector
 from logging_pkg.pipeline import event_queries
+from logging_pkg.pipeline.correlation import ALL_STREAMS
 from logging_pkg.pipeline.doctor.stage import QUIET_S, Stage
 from logging_pkg.schemas.conventions import LOG_FILE_SUFFIX, SHIPPED_FILE_NAME
 from logging_pkg.shipper.dead_letter import DEAD_LETTER_NAME
@@ -44,43 +45,48 @@ def shipper(loki: LokiClient, directory: Path, state_directory: Path) -> Stage:
     """Whether lines get from files to Loki, by the shippers' own reports."""
     name = "shipper"
     local, figures = _local(directory, state_directory)
-    lag_s = _number(loki, event_queries.shipper_lag_s())
+    queries = (event_queries.shipper_lag_s(), event_queries.backlog_bytes())
+    lag_s = _number(loki, queries[0])
     if lag_s is None:
         shown = "no report in 5 min" + (f"; {local}" if local else "")
-        return Stage(name, "broken", shown, "start it: `logpipe ship`, or Vector with vector.toml", figures)
-    backlog = _number(loki, event_queries.backlog_bytes()) or 0.0
+        step = "start it: `logpipe ship`, or Vector with vector.toml"
+        return Stage(name, "broken", shown, step, figures, queries=queries)
+    backlog = _number(loki, queries[1]) or 0.0
     figures |= {"lag_s": lag_s, "backlog_bytes": backlog}
     shown = f"{lag_s:.1f} s behind, {size(backlog)} to ship"
     if lag_s > LAG_S:
-        return Stage(name, "late", shown, "docs/runbooks/ShipperBehind.md", figures)
-    return Stage(name, "ok", shown, figures=figures)
+        return Stage(name, "late", shown, "docs/runbooks/ShipperBehind.md", figures, queries=queries)
+    return Stage(name, "ok", shown, figures=figures, queries=queries)
 
 
 def loki_stage(loki: LokiClient) -> Stage:
     """Whether it is ready, and how old its newest line is."""
     loki._request("GET", "/ready")
     now_ns = time.time_ns()
-    answer = loki.query_range(
-        '{service_name=~".+", event=~".+"}', now_ns - _HOUR_NS, now_ns + _HOUR_NS, limit=1, direction="backward"
-    )
+    queries = (ALL_STREAMS,)
+    answer = loki.query_range(ALL_STREAMS, now_ns - _HOUR_NS, now_ns + _HOUR_NS, limit=1, direction="backward")
     assert isinstance(answer, Streams)
     if not answer.entries:
-        return Stage("Loki", "late", "ready, no line in the last hour", "see the stages above: nothing arrives")
+        step = "see the stages above: nothing arrives"
+        return Stage("Loki", "late", "ready, no line in the last hour", step, queries=queries)
     age_s = max(0.0, (now_ns - answer.entries[-1].timestamp_ns) / 1e9)
     shown, figures = f"ready, newest line {span(age_s)} old", {"age_s": round(age_s, 1)}
     if age_s > QUIET_S:
-        return Stage("Loki", "late", shown, "see the stages above: lines come late, or none are written", figures)
-    return Stage("Loki", "ok", shown, figures=figures)
+        step = "see the stages above: lines come late, or none are written"
+        return Stage("Loki", "late", shown, step, figures, queries=queries)
+    return Stage("Loki", "ok", shown, figures=figures, queries=queries)
 
 
 def losses(loki: LokiClient, window: str) -> Stage:
     """What of a time is missing from every number."""
-    found = {
-        "dead_letters": _number(loki, event_queries.dead_letters(window)) or 0.0,
-        "refused": _number(loki, event_queries.refused_events(window)) or 0.0,
-        "deleted": _number(loki, event_queries.deleted_events(window)) or 0.0,
-        "unwritten": _number(loki, event_queries.unwritten_events(window)) or 0.0,
+    asked = {
+        "dead_letters": event_queries.dead_letters(window),
+        "refused": event_queries.refused_events(window),
+        "deleted": event_queries.deleted_events(window),
+        "unwritten": event_queries.unwritten_events(window),
     }
+    found = {name: _number(loki, query) or 0.0 for name, query in asked.items()}
+    queries = tuple(asked.values())
     words = {
         "dead_letters": ("in the dead letter", "EventsDeadLettered"),
         "refused": ("broke their schema", "EventsRejected"),
@@ -89,10 +95,10 @@ def losses(loki: LokiClient, window: str) -> Stage:
     }
     lost = [name for name, count in found.items() if count]
     if not lost:
-        return Stage("losses", "ok", f"none in {window}", figures=found)
+        return Stage("losses", "ok", f"none in {window}", figures=found, queries=queries)
     shown = ", ".join(f"{found[name]:,.0f} {words[name][0]}" for name in lost)
     steps = ", ".join(dict.fromkeys(f"docs/runbooks/{words[name][1]}.md" for name in lost))
-    return Stage("losses", "broken", f"in {window}: {shown}", steps, found)
+    return Stage("losses", "broken", f"in {window}: {shown}", steps, found, queries=queries)
 
 
 def _local(directory: Path, state_directory: Path) -> tuple[str, dict[str, float]]:

@@ -19,7 +19,10 @@ QUIET_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One line: `figures` are the numbers in `figure`, for programs; `next` is empty where all is well."""
+    """One line: `figures` are the numbers in `figure`, for programs; `next` is empty where all is well.
+
+    `queries` are the LogQL or PromQL behind the figures; empty where they come from elsewhere.
+    """
 
     name: str
     state: State
@@ -27,6 +30,7 @@ class Stage:
     next: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     is_unanswered: bool = False
+    queries: tuple[str, ...] = ()
 
 
 def looked_at(name: str, look: Callable[[], Stage], next_step: str) -> Stage:

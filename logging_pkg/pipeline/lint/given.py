@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from logging_pkg.pipeline.lint.kubernetes import has_rule_resources, rule_files_in
 from logging_pkg.pipeline.lint.source import SourceFile
-from logging_pkg.pipeline.lint.yaml_file import YamlFile
 
 _RULES: Final = (".yaml", ".yml")
 _DASHBOARD: Final = ".json"
@@ -83,19 +83,20 @@ def _kind(path: Path, *, is_named: bool) -> str | None:
     source = SourceFile.read(path, None)
     if suffix == _DASHBOARD:
         return "dashboards" if is_named or _PANELS.search(source.text) else None
-    if not is_named and not _GROUPS.search(source.text):
+    if not is_named and not _GROUPS.search(source.text) and not has_rule_resources(source):
         return None
     return "rules" if _is_lokis(source) else "prometheus_rules"
 
 
 def _is_lokis(source: SourceFile) -> bool:
     """Whether an expression of a rule file has a selector without the name of a series; so has one that is broken."""
-    file = YamlFile.of(source)
-    if file.root is None:
+    files = rule_files_in(source)
+    if any(file.root is None for file in files):
         return _LOGQL.search(_QUOTED.sub("", source.text)) is not None
     exprs = [
         expr.text
-        for group in file.root.mappings("groups")
+        for file in files
+        for group in (file.root.mappings("groups") if file.root else [])
         for rule in group.mappings("rules")
         if (expr := rule.text("expr"))
     ]

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
+from logging_pkg.pipeline.lint.pages import command_for
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile
 
 
@@ -29,7 +30,7 @@ class Problem:
         path: file, relative to the project with `/`, or as it was given.
         line, column: from 1; 1, 1 when the whole file is meant.
         length: characters to underline; 0 when the whole file is meant.
-        check: ID of the check, e.g. `logql/unknown-field`; its page is docs/checks/logql-unknown-field.md.
+        check: ID of the check, e.g. `logql/unknown-field`.
         severity: whether the command fails.
         message: what is wrong, as a phrase that follows the underlined text.
         hint: what to do; empty when the message says it.
@@ -83,18 +84,8 @@ class Problem:
             "text": self.text,
             "message": self.message,
             "hint": self.hint,
-            "help": self.page,
+            "help": command_for(self.check),
         }
-
-    @property
-    def page(self) -> str:
-        """The page that explains the check."""
-        return page_of(self.check)
-
-
-def page_of(check: str) -> str:
-    """The page of a check, relative to this repository."""
-    return f"docs/checks/{check.replace('/', '-')}.md"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -117,7 +108,7 @@ def render(problem: Problem) -> str:
         lines += [f"{number} │ {shown}", f"{margin} │ {caret} {problem.message}"]
     else:
         lines.append(f"{margin}   {problem.message}")
-    lines.append(f"{margin} = {f'{problem.hint}   ' if problem.hint else ''}{problem.page}")
+    lines.append(f"{margin} = {f'{problem.hint}   ' if problem.hint else ''}{command_for(problem.check)}")
     return "\n".join(lines)
 
 

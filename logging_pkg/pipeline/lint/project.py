@@ -15,6 +15,7 @@ import yaml
 
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.lint.given import Given
+from logging_pkg.pipeline.lint.kubernetes import rule_files_in
 from logging_pkg.pipeline.lint.query import Query, fenced, in_template, targets
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile, scalar
 from logging_pkg.pipeline.lint.yaml_file import Mapping, YamlFile
@@ -85,12 +86,12 @@ class Project:
     @cached_property
     def rule_files(self) -> list[YamlFile]:
         """The files Loki's ruler reads as rules."""
-        return self._read(self.given.rules) if self.given else self._read_rules(RULES_DIRECTORY)
+        return _given_rules(self.given.rules) if self.given else self._read_rules(RULES_DIRECTORY)
 
     @cached_property
     def prometheus_rule_files(self) -> list[YamlFile]:
         """The files Prometheus reads as rules."""
-        return self._read(self.given.prometheus_rules) if self.given else self._read_rules(PROMETHEUS_RULES_DIRECTORY)
+        return _given_rules(self.given.prometheus_rules) if self.given else self._read_rules(PROMETHEUS_RULES_DIRECTORY)
 
     @cached_property
     def test_files(self) -> list[YamlFile]:
@@ -158,6 +159,11 @@ class Project:
 
     def _read(self, paths: Iterable[Path]) -> list[YamlFile]:
         return [YamlFile.of(SourceFile.read(path, None if self.given else self.root)) for path in sorted(paths)]
+
+
+def _given_rules(paths: Iterable[Path]) -> list[YamlFile]:
+    """Anybody's rules may also be in Kubernetes resources; in a project, programs read the files themselves."""
+    return [file for path in sorted(paths) for file in rule_files_in(SourceFile.read(path, None))]
 
 
 def _rules_in(files: Iterable[YamlFile]) -> Iterator[tuple[Mapping, Mapping]]:

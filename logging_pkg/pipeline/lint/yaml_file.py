@@ -11,7 +11,7 @@ from functools import cached_property
 import yaml
 
 from logging_pkg.pipeline.lint.source import Snippet, SourceFile, scalar
-from logging_pkg.pipeline.yaml_nodes import compose
+from logging_pkg.pipeline.yaml_nodes import compose, compose_all
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,29 @@ class YamlFile:
 
     @classmethod
     def of(cls, source: SourceFile) -> YamlFile:
-        """Parse a file."""
+        """Parse a file of one document."""
         try:
-            node = compose(source.text)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            return cls(source, None, error.problem or "not YAML", mark.index if mark else 0)
+            return cls._document(source, compose(source.text))
         except yaml.YAMLError as error:
-            return cls(source, None, str(error).splitlines()[0])
+            return cls._broken(source, error)
+
+    @classmethod
+    def all_of(cls, source: SourceFile) -> list[YamlFile]:
+        """Parse a file of several documents; empty ones are left out. One that is no YAML is one with an error."""
+        try:
+            return [cls._document(source, node) for node in compose_all(source.text)]
+        except yaml.YAMLError as error:
+            return [cls._broken(source, error)]
+
+    @classmethod
+    def _document(cls, source: SourceFile, node: yaml.Node | None) -> YamlFile:
         if not isinstance(node, yaml.MappingNode):
-            return cls(source, None, "expected a mapping at the top")
+            return cls(source, None, "expected a mapping at the top", node.start_mark.index if node else 0)
         return cls(source, Mapping(source, node))
+
+    @classmethod
+    def _broken(cls, source: SourceFile, error: yaml.YAMLError) -> YamlFile:
+        if not isinstance(error, yaml.MarkedYAMLError):
+            return cls(source, None, str(error).splitlines()[0])
+        mark = error.problem_mark
+        return cls(source, None, error.problem or "not YAML", mark.index if mark else 0)

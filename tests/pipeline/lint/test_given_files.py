@@ -86,7 +86,7 @@ def test_json_is_one_document_with_every_problem(others: Path, tmp_path: Path) -
         "[5m]",
     )
     assert problem["file"] == "others/below/loki.yml"
-    assert problem["help"] == "docs/checks/logql-missing-offset.md"
+    assert problem["help"] == "logpipe check --explain logql/missing-offset"
     assert (report["errors"], report["rules"], report["queries"]) == (1, 2, 2)
     assert "rules/untested" in {entry["check"] for entry in report["not_run"]}
     disabled = logpipe("check", "others", "--json", "--disable", "logql/missing-offset", cwd=tmp_path)
@@ -156,3 +156,77 @@ def test_variables_are_filled_with_what_can_stand_there() -> None:
     for word in ("sum", "offset", "rate"):
         line, column, length = found.place(found.text.index(word), found.text.index(word) + len(word))
         assert source.line(line)[column - 1 : column - 1 + length] == word
+
+
+RESOURCES = """\
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: shop
+spec:
+  groups:
+    - name: shop
+      partial_response_strategy: warn
+      rules:
+        - alert: ShopSlow
+          expr: |-
+            sum(
+              rate({app="shop"} | logfmt | took > 1s [5m])
+            ) > 1
+          fro: 1m
+          labels: {severity: page}
+          annotations: {summary: slow, runbook_url: "https://shop.example/slow"}
+---
+---
+kind: PrometheusRule
+spec: {groups: [{name: empty, rules: [{record: "a b", expr: 1}]}]}
+"""
+SAID = """\
+rules.yaml:17:54  error  logql/missing-offset
+   17 │ rate({app="shop"} | logfmt | took > 1s [5m])
+      │                                        ^^^^ reads seconds that are still arriving
+      = add offset 30s behind it   logpipe check --explain logql/missing-offset
+
+rules.yaml:19:11  error  rules/syntax
+   19 │ fro: 1m
+      │ ^^^ Loki refuses a file with this key
+      = did you mean for?   logpipe check --explain rules/syntax
+"""
+
+
+def test_rules_in_kubernetes_resources_are_read_like_plain_ones(tmp_path: Path) -> None:
+    """Of every resource in a file, with places in that file; other kinds are passed over."""
+    (tmp_path / "rules.yaml").write_text(RESOURCES)
+    (tmp_path / "service.yaml").write_text(RESOURCES.split("---", maxsplit=1)[0])
+    for given in ("rules.yaml", "."):
+        done = logpipe("check", given, cwd=tmp_path)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert done.stdout.startswith(SAID)
+        assert "checked 2 rules and 2 queries in 1 file:" in done.stdout
+
+
+def test_a_resource_that_is_no_yaml_is_told(tmp_path: Path) -> None:
+    """With its place, also behind others."""
+    (tmp_path / "rules.yaml").write_text(f"{RESOURCES}---\nkind: [\n")
+    done = logpipe("check", "rules.yaml", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "rules.yaml:28:1  error  rules/syntax" in done.stdout, done.stdout
+    (tmp_path / "rules.yaml").write_text("kind: PrometheusRule\nspec: 1\n")
+    assert "has no groups" in logpipe("check", "rules.yaml", cwd=tmp_path).stdout
+
+
+def test_what_a_check_is_about_is_printed_anywhere(tmp_path: Path) -> None:
+    """The command that each problem ends with."""
+    done = logpipe("check", "--explain", "logql/missing-offset", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("# logql/missing-offset\n")
+    assert "## What to do" in done.stdout
+    wrong = logpipe("check", "--explain", "logql/sintax", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stderr) == (
+        2,
+        "logpipe: --explain logql/sintax: no such check; did you mean logql/syntax?\n",
+    )

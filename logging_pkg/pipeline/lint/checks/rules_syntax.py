@@ -6,7 +6,7 @@ In: rule files. Out: a problem for whatever makes them refuse the file. Never: p
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 
@@ -27,6 +27,7 @@ class _Reader:
     group_keys: tuple[str, ...]
     recording_keys: tuple[str, ...]
     alert_keys: tuple[str, ...]
+    file_keys: tuple[str, ...] = ("groups",)
 
 
 _GROUP_KEYS = ("name", "interval", "limit", "rules", "query_offset", "labels")
@@ -42,19 +43,27 @@ _PROMETHEUS = _Reader("Prometheus", _GROUP_KEYS, ("record", "expr", "labels"), (
 
 def check(project: Project) -> Iterator[Problem]:
     """Not YAML, an unknown key, a rule without name or expression, no duration: no rule at all is loaded then."""
-    for reader, files in ((_LOKI, project.rule_files), (_PROMETHEUS, project.prometheus_rule_files)):
+    loki, prometheus = (_anybodys(reader) if project.given else reader for reader in (_LOKI, _PROMETHEUS))
+    for reader, files in ((loki, project.rule_files), (prometheus, project.prometheus_rule_files)):
         for file in files:
             if file.root is None:
                 here = file.source.snippet(file.error_offset, file.error_offset + 1)
                 yield Problem.at(here, ID, f"not a rule file: {file.error}")
                 continue
-            # What lokitool and mimirtool upload names a namespace; from a directory Loki does not take it.
-            keys = ("groups", "namespace") if project.given else ("groups",)
-            yield from _file(file, file.root, reader, keys)
+            yield from _file(file, file.root, reader)
 
 
-def _file(file: YamlFile, root: Mapping, reader: _Reader, keys: tuple[str, ...]) -> Iterator[Problem]:
-    yield from _keys(root, keys, reader)
+def _anybodys(reader: _Reader) -> _Reader:
+    """With the keys of others: lokitool and mimirtool take a namespace, Thanos a strategy."""
+    return replace(
+        reader,
+        file_keys=(*reader.file_keys, "namespace"),
+        group_keys=(*reader.group_keys, "partial_response_strategy"),
+    )
+
+
+def _file(file: YamlFile, root: Mapping, reader: _Reader) -> Iterator[Problem]:
+    yield from _keys(root, reader.file_keys, reader)
     yield from _list(root, "groups")
     if not root.mappings("groups"):
         yield Problem.about(file.source, ID, "has no groups", "a rule file is groups: [{name: …, rules: […]}]")
