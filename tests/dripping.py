@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 #: Between two bytes, s.
-PAUSE_S = 0.05
+PAUSE_S = 0.03
 _BODY = b'{"status":"success","data":{"resultType":"vector","result":[]}}'
 _KIND = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 #: Where the dripping begins: what comes at once, what drips.

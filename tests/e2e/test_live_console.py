@@ -72,8 +72,11 @@ def _failed_sync(browser: Browser, url: str) -> str:
 
 
 def _n_plus_one(browser: Browser, url: str) -> str:
-    """From the overview to the request with the injected N+1, and the line of code, in two clicks."""
+    """From the overview over the queries to the request with the injected N+1, the costliest, and the line of code."""
     _overview(browser, url)
+    browser.click('article[aria-label="N+1 queries, newest"] h3 a')
+    browser.until(lambda: "/queries/" in browser.url, "the queries")
+    ready(browser, 60)
     browser.click('article[aria-label="N+1 queries"] a[data-main]')
     browser.until(lambda: "/search/" in browser.url, "its findings")
     ready(browser, 60)
