@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.text import capfirst
 
 from calendar_sync.models import Calendar, GoogleAccount, SyncState
 from logging_pkg.console.admin import TraceLinkMixin
@@ -39,6 +40,10 @@ class StateAdmin(TraceLinkMixin, _ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """All rows, with what is shown of them."""
         return super().get_queryset(request).only(*self.read_fields)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Headed by what it lists: Django would ask to select a row."""
+        return super().changelist_view(request, {"title": capfirst(str(self.opts.verbose_name_plural))})
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """The site lets nobody but staff in."""
@@ -89,7 +94,7 @@ class CalendarAdmin(StateAdmin):
 
 
 site = admin.AdminSite()
-site.site_header = site.site_title = "calendar_sync"
+site.site_header = site.site_title = "Calendar Sync"
 site.index_title = "What is synced"
 site.register(GoogleAccount, AccountAdmin)
 site.register(Calendar, CalendarAdmin)

@@ -63,8 +63,6 @@ CSRF_TRUSTED_ORIGINS = _words("CSRF_TRUSTED_ORIGINS")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _flag("HTTPS_ONLY")
 
 INSTALLED_APPS = [
-    # Its own site of calendar_sync.admin, and not what every application would register with Django's.
-    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -74,6 +72,9 @@ INSTALLED_APPS = [
     "logging_pkg.django",
     "logging_pkg.console",
     "calendar_sync",
+    # Behind calendar_sync, whose templates go first. "Simple": the site is that of calendar_sync.admin, without what
+    # every application would register.
+    "django.contrib.admin.apps.SimpleAdminConfig",
 ]
 MIDDLEWARE = [
     # First: a request's time includes every other middleware's.

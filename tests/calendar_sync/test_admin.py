@@ -114,7 +114,9 @@ def test_it_is_for_staff_and_for_looking(operator: Client, account: GoogleAccoun
         for client in (Client(), others):
             answer = client.get(address)
             assert (answer.status_code, answer["Location"]) == (302, f"/admin/login/?next={address}")
-        assert operator.get(address).status_code == 200
+        shown = operator.get(address)
+        assert shown.status_code == 200
+        assert "calendar_sync/icon.svg" in shown.content.decode()
     for address in LISTS:
         for path in ("add/", f"{account.pk}/", f"{account.pk}/change/", f"{account.pk}/delete/"):
             assert operator.get(address + path).status_code == 404
