@@ -36,6 +36,8 @@ class SyncState(models.Model):
     # A push notification asks for a sync: when, and what the sync belongs to (correlation and parent span).
     requested_at = models.DateTimeField(null=True, blank=True, db_index=True)
     requested_by = models.CharField(max_length=64, blank=True, default="", help_text="W3C traceparent of the request.")
+    # What leads from a row to the trace of its sync, whatever became of that.
+    correlation_id = models.CharField(max_length=32, blank=True, default="", help_text="Of the newest sync.")
     lease_id = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
 

@@ -72,6 +72,9 @@ INSTALLED_APPS = [
     "logging_pkg.django",
     "logging_pkg.console",
     "calendar_sync",
+    # Behind calendar_sync, whose templates go first. "Simple": the site is that of calendar_sync.admin, without what
+    # every application would register.
+    "django.contrib.admin.apps.SimpleAdminConfig",
 ]
 MIDDLEWARE = [
     # First: a request's time includes every other middleware's.

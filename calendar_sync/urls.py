@@ -9,6 +9,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from calendar_sync.admin import site
 from calendar_sync.views import health, notifications, pages, reports
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/<int:account_id>/toggle", pages.toggle_all_calendars, name="toggle_all_calendars"),
     path("calendars/<int:calendar_id>/toggle", pages.toggle_calendar, name="toggle_calendar"),
     path("console/", include("logging_pkg.console.urls")),
+    path("admin/", site.urls),
 ]
 # Their pages tell the correlation ID, and lead staff to its waterfall.
 handler404 = "logging_pkg.console.errors.page_not_found"

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import requests
 
+from logging_pkg.http_session import http_session
 from logging_pkg.stack.ports import free_ports
 
 CHROMIUM, CHROMEDRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
@@ -43,8 +44,7 @@ class Browser:
     """One session."""
 
     def __init__(self, driver_url: str, profile: str) -> None:
-        self._http = requests.Session()
-        self._http.trust_env = False
+        self._http = http_session(driver_url)
         options = {"binary": CHROMIUM, "args": [*_OPTIONS, f"--user-data-dir={profile}"]}
         asked = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         self._session = f"{driver_url}/session"
@@ -161,8 +161,7 @@ def chromium() -> Iterator[Browser]:
 
 def _await(url: str) -> None:
     end = time.monotonic() + PATIENCE_S
-    with requests.Session() as session:
-        session.trust_env = False
+    with http_session(url) as session:
         while True:
             try:
                 if session.get(url, timeout=2).json()["value"]["ready"]:

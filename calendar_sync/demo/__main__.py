@@ -125,6 +125,7 @@ def _up(stack: Stack, programs: Programs, receiver: WebhookReceiver, started_ns:
     names = ", ".join(account.email.split("@")[0] for account in demo_accounts(ACCOUNTS))
     console.print(f"   calendar_sync   {programs.web_url}   users {names}; password {PASSWORD}")
     console.print(f"   console         {programs.web_url}/console/   user {STAFF}; password {PASSWORD}")
+    console.print(f"   admin           {programs.web_url}/admin/   the same user")
     for name in stack.servers:
         console.print(f"   {name:15} {stack.url(name)}")
     console.print(f"   logs            {programs.logs}")

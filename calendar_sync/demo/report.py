@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import requests
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +20,7 @@ from calendar_sync.demo.dashboards import ask_dashboards, print_dashboards
 from calendar_sync.demo.programs import PROJECT_QUOTA
 from calendar_sync.demo.traces import print_traces
 from logging_pkg.analysis.completeness import Completeness
+from logging_pkg.http_session import http_session
 from logging_pkg.loki_client import LokiClient, Vector
 from logging_pkg.pipeline.lookup import measure_completeness, stored_events
 from logging_pkg.stack import WebhookReceiver
@@ -91,9 +91,8 @@ class Reader:
 
     def recorded(self, expression: str) -> list[dict[str, Any]]:
         """What Prometheus has of a recorded series."""
-        session = requests.Session()
-        session.trust_env = False
-        answer = session.get(f"{self.prometheus_url}/api/v1/query", params={"query": expression}, timeout=30)
+        with http_session(self.prometheus_url) as session:
+            answer = session.get(f"{self.prometheus_url}/api/v1/query", params={"query": expression}, timeout=30)
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["data"]["result"]
         return found

@@ -24,6 +24,7 @@ from calendar_sync.demo.programs import (
     Programs,
 )
 from calendar_sync.fake_google.seed import demo_accounts
+from logging_pkg.http_session import http_session
 from logging_pkg.schemas.conventions import parse_timestamp
 
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
@@ -61,8 +62,7 @@ class User(threading.Thread):
         super().__init__(name=f"user {name}", daemon=True)
         self._name, self._url, self._counter, self._stop_event = name, programs.web_url, counter, stop
         self._random = random.Random(seed)
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._session = http_session(self._url)
         self.sync_without_pause = threading.Event()
 
     def run(self) -> None:

@@ -1,7 +1,7 @@
 """Who may sync a resource: one holder at a time, across processes, until the lease runs out.
 
 In: a row that carries sync state.
-Out: a lease, renewed with each page; whoever finds it taken gets SyncInProgress.
+Out: a lease, renewed with each page, with the holder's correlation ID; whoever finds it taken gets SyncInProgress.
 Never: locks held in the database while Google is being waited for.
 """
 
@@ -17,6 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from calendar_sync.models import Calendar, GoogleAccount
+from logging_pkg import current_correlation_id
 
 
 class SyncInProgress(Exception):
@@ -66,7 +67,8 @@ class Lease:
         if self._fresh_after is not None:
             free &= Q(last_synced_at=None) | Q(last_synced_at__lte=self._fresh_after)
         rows = self._rows().filter(free, sync_token=self._row.sync_token, page_token=self._row.page_token)
-        return bool(rows.update(lease_id=self._id, lease_until=self._until(now)))
+        taken = rows.update(lease_id=self._id, lease_until=self._until(now), correlation_id=current_correlation_id())
+        return bool(taken)
 
     def _update(self, **fields: Any) -> None:
         if not self._rows().filter(lease_id=self._id).update(**fields):

@@ -23,6 +23,7 @@ from logging_pkg.cli.options import AsJson, ShowQuery
 from logging_pkg.cli.output import say_json, terminal
 from logging_pkg.cli.servers import AlertmanagerUrl, PrometheusUrl, Servers, open_servers
 from logging_pkg.conf import Settings
+from logging_pkg.http_session import NoAnswer, ask, http_session
 from logging_pkg.pipeline import doctor as stages
 from logging_pkg.stack.state import read_state
 from logging_pkg.stack.webhook import DEADMANSSWITCH_PATH
@@ -115,14 +116,11 @@ def _is_silent(alertmanager_url: str) -> bool | None:
     server = state.servers.get("alertmanager") if state is not None else None
     if state is None or state.webhook_url is None or server is None or server.url != alertmanager_url:
         return None
-    import requests
-
     address = urlunsplit(urlsplit(state.webhook_url)._replace(path=DEADMANSSWITCH_PATH))
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            status = session.get(address, timeout=5).status_code
-    except requests.RequestException:
+        with http_session(address) as session:
+            status = ask(session, "GET", address, timeout_s=5).status
+    except NoAnswer:
         return None
     return {200: False, 503: True}.get(status)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable, Iterable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, Literal
@@ -177,9 +177,7 @@ class Asker:
 
 def settle(futures: Iterable[Future[Any]], timeout_s: float) -> None:
     """Wait until all are done, or the time is up."""
-    pending, end = set(futures), _clock() + timeout_s
-    while pending and (left := end - _clock()) > 0:
-        _done, pending = wait(pending, left, FIRST_COMPLETED)
+    wait(set(futures), timeout_s)
 
 
 _asker: Asker | None = None

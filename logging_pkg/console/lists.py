@@ -77,6 +77,10 @@ class TablePanel(Panel):
     search: str = ""
     empty: str = "nothing in this time"
 
+    def question(self, title: str) -> Question:
+        """The one behind a column: what adds up its groups need not ask Loki to read the same lines again."""
+        return self.questions[[column.title for column in self.table.columns].index(title)]
+
     @property
     def headings(self) -> list[tuple[str, Question]]:
         """Each column's title with its query."""

@@ -74,9 +74,12 @@ def ago(moment: str, now: datetime | None = None) -> str:
     if then.tzinfo is None:
         return moment
     seconds = ((now or datetime.now(UTC)) - then).total_seconds()
-    if seconds < 1:
-        return "now"
-    return f"{int(seconds)} s ago" if seconds < 60 else f"{duration(seconds * 1000)} ago"
+    return "now" if seconds < 1 else f"{lasting(seconds)} ago"
+
+
+def lasting(seconds: float) -> str:
+    """How long something has gone on, to the second: `5 s`, `2 min 6 s`; of what begins by another clock, `0 s`."""
+    return f"{max(int(seconds), 0)} s" if seconds < 60 else duration(seconds * 1000)
 
 
 def _bytes(value: float) -> str:

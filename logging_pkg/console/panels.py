@@ -193,8 +193,8 @@ def first(vector: Vector) -> float | None:
 
 
 def counted(vector: Vector) -> float:
-    """The value of a query that counts events: where there is no sample there was none."""
-    return first(vector) or 0.0
+    """What a query that counts events found, in all of its groups: where there is no sample there was none."""
+    return sum(sample.value for sample in vector.samples)
 
 
 def share(some: Vector, of: Vector) -> float | None:

@@ -17,7 +17,7 @@ from logging_pkg.prometheus_client import AlertmanagerClient, PrometheusClient
 
 C = TypeVar("C", PrometheusClient, AlertmanagerClient)
 
-#: For connecting, and for each wait for the next bytes, s.
+#: For connecting, and for the whole of an answer, s.
 TIMEOUT_S = 5.0
 _SECOND_NS = 1_000_000_000
 _local = threading.local()
@@ -77,10 +77,13 @@ def alertmanager_alerts() -> list[dict[str, Any]]:
 
 def is_ready(name: str) -> bool:
     """Whether a server says that it is ready; raises where there is no answer."""
-    if name == "Loki":
-        loki()._request("GET", "/ready")
-        return True
-    (prometheus() if name == "Prometheus" else alertmanager()).check_ready()
+    match name:
+        case "Loki":
+            loki().check_ready()
+        case "Prometheus":
+            prometheus().check_ready()
+        case _:
+            alertmanager().check_ready()
     return True
 
 

@@ -10,14 +10,20 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 import requests
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from logging_pkg.exceptions import LokiError
-from logging_pkg.loki_client.errors import LokiAnswerError, LokiUnanswered, LokiUnreachable, status_error
+from logging_pkg.http_session import Answer, AnswerTooLarge, NoAnswer, NoConnection, ask, http_session
+from logging_pkg.loki_client.errors import (
+    LokiAnswerError,
+    LokiTooLarge,
+    LokiUnanswered,
+    LokiUnreachable,
+    status_error,
+)
 from logging_pkg.loki_client.models import (
     Alert,
     Matrix,
@@ -40,7 +46,6 @@ T = TypeVar("T")
 
 # Loki's default max_entries_limit_per_query; asking for more is answered 400.
 PAGE_ENTRIES = 5000
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class LokiClient:
@@ -49,8 +54,9 @@ class LokiClient:
     Args:
         url: scheme, host and port, for example http://127.0.0.1:3100.
         tenant: the X-Scope-OrgID header, for a Loki with auth_enabled.
-        timeout_s: for connecting, and for each wait for the next bytes of an answer.
-        session: an own requests session (authentication, certificates).
+        timeout_s: for connecting, and for the whole of an answer.
+        session: an own one, with authentication or certificates, made by `http_session`: with any other `timeout_s` is
+            for each wait for the next bytes, and an answer that drips may take for ever.
         page_entries: entries asked for at once; at most the server's max_entries_limit_per_query.
 
     Every method raises a subclass of LokiError when the call does not succeed.
@@ -67,9 +73,7 @@ class LokiClient:
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
         self.page_entries = page_entries
-        self._session = session or requests.Session()
-        if session is None and urlsplit(self.url).hostname in LOOPBACK_HOSTS:
-            self._session.trust_env = False
+        self._session = session or http_session(self.url)
         self._headers = {"X-Scope-OrgID": tenant} if tenant else {}
 
     def __enter__(self) -> Self:
@@ -85,10 +89,14 @@ class LokiClient:
     def ready(self) -> bool:
         """Whether Loki says that it takes pushes and queries; False also when there is no answer."""
         try:
-            self._request("GET", "/ready")
+            self.check_ready()
         except LokiError:
             return False
         return True
+
+    def check_ready(self) -> None:
+        """Return when Loki says that it takes pushes and queries; else the error says why not."""
+        self._request("GET", "/ready")
 
     def push(self, streams: Sequence[Stream], *, gzip: bool = True) -> None:
         """Store entries. Returning means all of them are in Loki's write-ahead log.
@@ -121,10 +129,10 @@ class LokiClient:
 
         Put one stream into it: see `push`.
         """
-        response = self._request("POST", "/loki/api/v1/push", body=body, headers=headers)
+        answer = self._request("POST", "/loki/api/v1/push", body=body, headers=headers)
         # Also 2xx: a Loki whose ingestion is blocked answers 260 and stores nothing, and another server may answer 200.
-        if response.status_code != requests.codes.no_content:
-            raise LokiAnswerError(response.url, f"HTTP {response.status_code}, expected 204", response.text)
+        if answer.status != requests.codes.no_content:
+            raise LokiAnswerError(answer.url, f"HTTP {answer.status}, expected 204", answer.text)
 
     def query(self, expr: str, time_ns: int | None = None) -> Vector | Scalar:
         """Evaluate a metric query at one instant, by default now. Loki refuses log queries here with 400."""
@@ -224,15 +232,15 @@ class LokiClient:
 
     def _get(self, path: str, params: Mapping[str, str], parse: Callable[[Any], T]) -> T:
         # The flag has Loki keep structured metadata and parsed labels apart from the stream's labels.
-        response = self._request(
+        answer = self._request(
             "GET", path, params=params, headers={"X-Loki-Response-Encoding-Flags": "categorize-labels"}
         )
         try:
-            document = orjson.loads(response.content)
+            document = orjson.loads(answer.content)
             # The ruler's answers and most others carry "data"; labels and series leave it out when there is nothing.
             return parse(document.get("data"))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise LokiAnswerError(self.url + path, f"{type(error).__name__}: {error}", response.text) from None
+            raise LokiAnswerError(answer.url, f"{type(error).__name__}: {error}", answer.text) from None
 
     def _request(
         self,
@@ -242,43 +250,26 @@ class LokiClient:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        url = self.url + path
+    ) -> Answer:
         try:
-            response = self._session.request(
+            answer = ask(
+                self._session,
                 method,
-                url,
+                self.url + path,
+                timeout_s=self.timeout_s,
                 params=params,
-                data=body,
+                body=body,
                 headers={**self._headers, **(headers or {})},
-                timeout=self.timeout_s,
-                allow_redirects=False,
             )
-        except requests.RequestException as error:
-            if _nothing_sent(error):
-                raise LokiUnreachable(url, _reason(error)) from error
-            raise LokiUnanswered(url, _reason(error)) from error
-        if response.status_code >= 300:
-            raise status_error(url, response.status_code, response.text)
-        return response
-
-
-def _nothing_sent(error: requests.RequestException) -> bool:
-    if isinstance(
-        error,
-        requests.exceptions.ConnectTimeout
-        | requests.exceptions.InvalidURL
-        | requests.exceptions.InvalidSchema
-        | requests.exceptions.MissingSchema,
-    ):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
-
-
-def _reason(error: requests.RequestException) -> str:
-    cause = error.args[0] if error.args else error
-    return str(cause.reason if isinstance(cause, MaxRetryError) and cause.reason else cause)
+        except NoConnection as error:
+            raise LokiUnreachable(error.url, error.reason) from error
+        except AnswerTooLarge as error:
+            raise LokiTooLarge(error.url, requests.codes.ok, error.reason) from error
+        except NoAnswer as error:
+            raise LokiUnanswered(error.url, error.reason) from error
+        if answer.status >= 300:
+            raise status_error(answer.url, answer.status, answer.text)
+        return answer
 
 
 def _gzip(body: bytes) -> bytes:

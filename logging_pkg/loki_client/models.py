@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,8 @@ class Streams:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A number at a time."""
+class Sample(NamedTuple):
+    """A number at a time. A tuple: a chart has thousands, and a frozen dataclass takes twice as long to make."""
 
     timestamp_ns: int
     value: float
@@ -162,7 +161,7 @@ def parse_streams(result: Sequence[Mapping[str, Any]]) -> Streams:
 def parse_matrix(result: Sequence[Mapping[str, Any]]) -> Matrix:
     """A range metric query's result."""
     return Matrix(
-        tuple(Series(item["metric"], tuple(Sample(_ns(t), float(v)) for t, v in item["values"])) for item in result)
+        tuple(Series(item["metric"], tuple([Sample(_ns(t), float(v)) for t, v in item["values"]])) for item in result)
     )
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import urlsplit
 
-import requests
+import orjson
 
-from logging_pkg.loki_client.client import LOOPBACK_HOSTS
+from logging_pkg.http_session import Answer, AnswerTooLarge, NoAnswer, NoConnection, ask, http_session
 from logging_pkg.loki_client.models import (
     Alert,
     Matrix,
@@ -37,9 +36,7 @@ class _Client:
     def __init__(self, url: str, timeout_s: float = 30.0) -> None:
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
-        self._session = requests.Session()
-        if urlsplit(self.url).hostname in LOOPBACK_HOSTS:
-            self._session.trust_env = False
+        self._session = http_session(self.url)
 
     def __enter__(self) -> Self:
         return self
@@ -57,32 +54,32 @@ class _Client:
         Raises:
             ServerError: it does not, or does not answer.
         """
-        self._response("/-/ready", {})
+        self._answer("/-/ready", {})
 
     def _parsed(self, path: str, params: Mapping[str, str], parse: Callable[[Any], T]) -> T:
-        url, response = self.url + path, self._response(path, params)
+        answer = self._answer(path, params)
         try:
-            return parse(response.json())
+            return parse(orjson.loads(answer.content))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"
-            found = response.text[:100]
             raise ServerError(
-                f"{url}: not an answer of {self.name} ({reason[:_SHOWN]}): {found!r}. Is this its address?"
+                f"{answer.url}: not an answer of {self.name} ({reason[:_SHOWN]}): {answer.text[:100]!r}. "
+                "Is this its address?"
             ) from error
 
-    def _response(self, path: str, params: Mapping[str, str]) -> requests.Response:
+    def _answer(self, path: str, params: Mapping[str, str]) -> Answer:
         url = self.url + path
         try:
-            response = self._session.get(url, params=params, timeout=self.timeout_s, allow_redirects=False)
-        except requests.ReadTimeout as error:
-            raise ServerUnanswered(f"{url}: no answer in {self.timeout_s:g} s") from error
-        except requests.ConnectionError as error:
+            answer = ask(self._session, "GET", url, timeout_s=self.timeout_s, params=params)
+        except NoConnection as error:
             raise ServerUnreachable(f"{url}: no connection; is {self.name} running at this address?") from error
-        except requests.RequestException as error:
-            raise ServerUnanswered(f"{url}: {str(error)[:_SHOWN]}") from error
-        if response.status_code >= 300:
-            raise ServerError(f"{url}: HTTP {response.status_code}: {' '.join(response.text.split())[:_SHOWN]}")
-        return response
+        except AnswerTooLarge as error:
+            raise ServerError(str(error)) from error
+        except NoAnswer as error:
+            raise ServerUnanswered(f"{url}: no complete answer ({error.reason[:_SHOWN]})") from error
+        if answer.status >= 300:
+            raise ServerError(f"{url}: HTTP {answer.status}: {' '.join(answer.text.split())[:_SHOWN]}")
+        return answer
 
 
 class PrometheusClient(_Client):
@@ -90,7 +87,7 @@ class PrometheusClient(_Client):
 
     Args:
         url: scheme, host and port, for example http://127.0.0.1:9090.
-        timeout_s: for connecting, and for each wait for the next bytes; also what a query may take.
+        timeout_s: for connecting, and for the whole of an answer; also what a query may take there.
 
     Every method raises ServerUnreachable, ServerUnanswered or ServerError when the call does not succeed.
     """

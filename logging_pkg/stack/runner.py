@@ -17,9 +17,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-import requests
-
 from logging_pkg.exceptions import LokiError, StackError, StackInputError
+from logging_pkg.http_session import NoAnswer, ask, http_session
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.stack import render
 from logging_pkg.stack.binaries import Binary, find_binary
@@ -111,9 +110,7 @@ class Stack:
         self._ready_urls: dict[str, str] = {}
         self._rule_groups = 0
         self._cleanup = ExitStack()
-        # Proxies of the environment do not apply to loopback.
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._session = http_session("http://127.0.0.1")
 
     @property
     def run_directory(self) -> Path:
@@ -310,9 +307,9 @@ class Stack:
             if child.exit_code is not None:
                 raise self._start_error(name, f"ended with exit code {child.exit_code} while starting")
             try:
-                if self._session.get(self._ready_urls[name], timeout=5).ok:
+                if ask(self._session, "GET", self._ready_urls[name], timeout_s=5).status < 400:
                     return
-            except requests.RequestException:
+            except NoAnswer:
                 pass
             time.sleep(_POLL_S)
         raise self._start_error(name, f"is not ready after {self._ready_timeout_s:g} s")

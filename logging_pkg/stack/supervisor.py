@@ -18,9 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 
-import requests
-
 from logging_pkg.exceptions import StackError, StackInputError
+from logging_pkg.http_session import NoAnswer, ask, http_session
 from logging_pkg.stack.binaries import find_binary
 from logging_pkg.stack.gobuild import OnProgress
 from logging_pkg.stack.process import end_process, is_running
@@ -236,11 +235,10 @@ def status(directory: Path) -> tuple[State | None, list[ServerStatus]]:
 def _is_ready(url: str | None) -> bool:
     if url is None:
         return False
-    with requests.Session() as session:
-        session.trust_env = False
+    with http_session(url) as session:
         try:
-            return session.get(url, timeout=5).ok
-        except requests.RequestException:
+            return ask(session, "GET", url, timeout_s=5).status < 400
+        except NoAnswer:
             return False
 
 

@@ -16,8 +16,8 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-import requests
 
+from logging_pkg.http_session import http_session
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.stack import Binary, Stack
 from tests.cli.command import logpipe
@@ -109,8 +109,7 @@ class Watched:
 
     def post(self, path: str, document: Any) -> dict[str, Any]:
         """To Alertmanager; its answer, empty where it says nothing."""
-        with requests.Session() as session:
-            session.trust_env = False
+        with http_session(self.stack.alertmanager_url) as session:
             answer = session.post(f"{self.stack.alertmanager_url}{path}", json=document, timeout=10)
         answer.raise_for_status()
         return dict(answer.json()) if answer.content else {}
@@ -124,8 +123,7 @@ class Watched:
 
     def delete(self, path: str) -> None:
         """From Alertmanager."""
-        with requests.Session() as session:
-            session.trust_env = False
+        with http_session(self.stack.alertmanager_url) as session:
             session.delete(f"{self.stack.alertmanager_url}{path}", timeout=10).raise_for_status()
 
 

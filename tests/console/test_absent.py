@@ -1,7 +1,7 @@
 """Servers that are away, slow, or not what they should be: every page says so, soon, and is no error.
 
-In: addresses where nobody listens, where nothing is answered, where another program answers. Out: assertions on pages and
-times. Never: a mock; the slow server is a real socket that stays silent.
+In: addresses where nobody listens, where nothing is answered or the answer drips, where another program answers. Out:
+assertions on pages and times. Never: a mock; the slow servers are real sockets.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ import pytest
 from django.test import Client
 
 from logging_pkg.console import servers
+from logging_pkg.console.asking import WORKERS, asker
 from tests.console.conftest import NOBODY, settled
 from tests.console.test_access import PAGES
+from tests.dripping import ANSWERS, dripping
 
 LOOKING = [address for address in PAGES if not address.endswith(("/console/", "/trace/"))]
 #: The page's patience is 0.8 s; the rest is a slow machine's.
@@ -79,6 +81,24 @@ def test_a_silent_loki_holds_no_page_up(
     last = settled(staff, address)
     assert "Loki gives no answer." in last
     assert "timed out" in last or "no complete answer" in last
+
+
+@pytest.mark.parametrize("address", ["/console/overview/", "/console/trace/0192f0c1/", "/console/alerts/"])
+def test_answers_that_drip_hold_no_page_up(
+    staff: Client, addresses: Callable[..., None], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then is no answer: the page says so, and those who ask are free for other questions afterwards."""
+    monkeypatch.setattr(servers, "TIMEOUT_S", 1.0)
+    at_once, slowly = ANSWERS["in the body"]
+    with dripping(at_once, slowly) as url:
+        addresses(loki_url=url, prometheus_url=url, alertmanager_url=url)
+        assert 'data-state="waiting"' in staff.get(address).content.decode()
+        text = settled(staff, address)
+        assert "Loki gives no answer." in text
+        assert "not whole after 1 s: ask for less, or allow more time" in text
+        free = threading.Barrier(WORKERS)
+        waits = [asker().ask("nobody's", number, lambda: free.wait(20)) for number in range(WORKERS)]
+        assert sorted(wait.result(20) for wait in waits) == list(range(WORKERS))
 
 
 @pytest.mark.parametrize("address", ["/console/overview/", "/console/alerts/", "/console/pipeline/"])

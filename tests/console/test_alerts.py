@@ -81,7 +81,10 @@ def alerted(watched: tuple[Any, Story], staff: Client, addresses: Callable[..., 
 def test_without_a_grafana_links_lead_to_the_console(
     alerted: Callable[[str], str], staff: Client, watched: Any
 ) -> None:
-    """To the traces, first; to a search that finds the lines of the alert's query; to the runbook's text."""
+    """To the traces, first; to a search that finds the lines of the alert's query; to the runbook's text.
+
+    Beside them, for how long there has been the alert.
+    """
     _, story = watched
     item = alerted("")
     assert "127.0.0.1:3000" not in item
@@ -95,6 +98,7 @@ def test_without_a_grafana_links_lead_to_the_console(
     assert story.n_plus_one in found
     runbook = html.unescape(re.findall(r'href="([^"]+)">runbook', item)[0])
     assert "Mitigation" in settled(staff, runbook)
+    assert re.search(r'<time class="when" datetime="20[^"]+" title="since 20[^"]+">for \d[^<]* s</time>', item)
     assert staff.get("/console/runbook/NoSuchAlert/").status_code == 404
 
 

@@ -87,15 +87,22 @@ def test_a_failed_sync_is_found_from_the_overview_in_one_click(site: tuple[Brows
     assert browser.run("return document.querySelector('.waterfall rect').getBoundingClientRect().width") > 100
 
 
-def test_the_n_plus_one_is_found_from_the_overview_in_two_clicks(site: tuple[Browser, str, Story]) -> None:
-    """Its row leads to its findings, the newest of them to its request; a shorter way is in the list of the newest."""
+@pytest.mark.parametrize("clicks", [1, 3])
+def test_the_n_plus_one_is_found_from_the_overview(site: tuple[Browser, str, Story], clicks: int) -> None:
+    """By the newest, in one click; by the statement with the most time, its row in the queries, and its findings."""
     browser, url, story = site
     browser.open(f"{url}/console/overview/")
     ready(browser)
-    browser.click('article[aria-label="N+1 queries"] a[data-main]')
-    browser.until(lambda: "/search/" in browser.url, "its findings")
-    ready(browser)
-    browser.click("li.event a.id")
+    if clicks == 1:
+        browser.click('article[aria-label="N+1 queries, newest"] a.id')
+    else:
+        browser.click('article[aria-label="N+1 queries, newest"] h3 a')
+        browser.until(lambda: "/queries/" in browser.url, "the queries")
+        ready(browser)
+        browser.click('article[aria-label="N+1 queries"] a[data-main]')
+        browser.until(lambda: "/search/" in browser.url, "its findings")
+        ready(browser)
+        browser.click("li.event a.id")
     browser.until(lambda: story.n_plus_one in browser.url, "its trace")
     ready(browser)
     assert "50 × SELECT" in browser.text(".waterfall")

@@ -6,9 +6,7 @@ In: requests that fail, as staff, as others, as nobody. Out: assertions on the p
 from __future__ import annotations
 
 import re
-import time
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,15 +15,10 @@ from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from calendar_sync.models import Calendar, GoogleAccount
 from logging_pkg.console.admin import TraceLinkMixin
 from logging_pkg.console.errors import server_error
 from logging_pkg.context import active, start_span
-from logging_pkg.loki_client import LokiClient
 from logging_pkg.testing import assert_event, capture_events
-from tests.console.conftest import settled
-from tests.console.story import Story
-from tests.pipeline.events import push
 
 _SOME_ID = "01a20a9033127d33ae2beefa1f58c469"
 
@@ -91,27 +84,3 @@ def test_a_row_of_the_admin_leads_to_its_waterfall(value: str) -> None:
     assert re.fullmatch(rf'<a href="/console/trace/{_SOME_ID}/">{_SOME_ID[:12]}…</a>', column)
     assert Admin().trace(SimpleNamespace(requested_by="")) == "–"
     assert "<b>" not in str(Admin().trace(SimpleNamespace(requested_by="<b>")))
-
-
-@pytest.fixture
-def with_admin(settings: Any) -> None:
-    """Django's admin in the settings of the test."""
-    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django.contrib.admin"]
-
-
-def test_a_row_of_a_real_changelist_leads_to_its_waterfall(
-    with_admin: None, staff: Client, loki: LokiClient, service: str, settings: Any
-) -> None:
-    """A calendar in Django's own admin: a click on its column shows the request that asked for its sync."""
-    settings.ROOT_URLCONF = "tests.console.urls_admin"
-    story = Story(service, time.time_ns())
-    push(loki, story.lines)
-    user = User.objects.get(username="operator")
-    User.objects.update(is_superuser=True)
-    account = GoogleAccount.objects.create(user=user, google_id="1", email="a@example.org")
-    traceparent = f"00-{story.failed_sync}-b7ad6b7169203331-01"
-    Calendar.objects.create(account=account, google_id="c", etag="e", summary="Team", requested_by=traceparent)
-    answer = staff.get("/admin/calendar_sync/calendar/")
-    assert answer.status_code == 200
-    (link,) = re.findall(r'<td class="field-trace"><a href="([^"]+)">', answer.content.decode())
-    assert "sync events full" in settled(staff, link)

@@ -17,6 +17,7 @@ from typing import Any
 import requests
 
 from logging_pkg.console.pages import PAGES
+from logging_pkg.http_session import http_session
 from logging_pkg.stack.ports import free_ports
 from tests.console.conftest import ROOT
 
@@ -89,8 +90,7 @@ def test_the_manual_names_every_page_and_key() -> None:
 
 
 def _first_answer(url: str) -> requests.Response:
-    with requests.Session() as session:
-        session.trust_env = False
+    with http_session(url) as session:
         end = time.monotonic() + 60
         while True:
             try:

@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +20,7 @@ from django.urls import reverse
 
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.metrics import declared_series
-from logging_pkg.console.numbers import as_shown
+from logging_pkg.console.numbers import ago, as_shown, lasting
 from logging_pkg.console.pages import PAGES
 from logging_pkg.console.selection import Selection
 from logging_pkg.loki_client import LokiClient
@@ -202,3 +203,11 @@ def test_what_is_bad_is_decided_by_what_is_shown(addresses: Callable[..., None])
     assert [as_shown(value, "ratio") > 0.01 for value in (0.0104, 0.0106)] == [False, True]
     assert [as_shown(value, "ratio") < 0.99 for value in (0.98996, 0.9894)] == [False, True]
     assert [as_shown(value, "s") > 60 for value in (60.2, 61.0)] == [False, True]
+
+
+def test_how_long_something_has_gone_on_is_told_to_the_second() -> None:
+    """Of what began by a clock that is ahead, too."""
+    assert [lasting(seconds) for seconds in (-3.0, 0.4, 59.9, 126.0)] == ["0 s", "0 s", "59 s", "2 min 6 s"]
+    now = datetime(2026, 11, 26, 12, 2, 6, tzinfo=UTC)
+    moments = ("2026-11-26T12:00:00Z", "2026-11-26T12:02:05.500Z", "2026-11-26T12:03:00Z", "no time")
+    assert [ago(moment, now) for moment in moments] == ["2 min 6 s ago", "now", "now", "no time"]

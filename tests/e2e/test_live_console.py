@@ -39,6 +39,8 @@ def test_the_console_of_the_demonstration() -> None:
             sign_in(browser, programs.web_url)
             sync = _failed_sync(browser, programs.web_url)
             request = _n_plus_one(browser, programs.web_url)
+            for model in ("googleaccount", "calendar"):
+                _row_of_the_admin(browser, programs.web_url, model)
             for path in (*PAGES, f"trace/{sync}", f"trace/{request}"):
                 _walk(browser, programs.web_url, path)
                 walked.append(path)
@@ -72,8 +74,11 @@ def _failed_sync(browser: Browser, url: str) -> str:
 
 
 def _n_plus_one(browser: Browser, url: str) -> str:
-    """From the overview to the request with the injected N+1, and the line of code, in two clicks."""
+    """From the overview over the queries to the request with the injected N+1, the costliest, and the line of code."""
     _overview(browser, url)
+    browser.click('article[aria-label="N+1 queries, newest"] h3 a')
+    browser.until(lambda: "/queries/" in browser.url, "the queries")
+    ready(browser, 60)
     browser.click('article[aria-label="N+1 queries"] a[data-main]')
     browser.until(lambda: "/search/" in browser.url, "its findings")
     ready(browser, 60)
@@ -81,6 +86,17 @@ def _n_plus_one(browser: Browser, url: str) -> str:
     assert "× SELECT" in browser.text(".waterfall")
     assert "views/reports.py:" in browser.text(".waterfall")
     return correlation_id
+
+
+def _row_of_the_admin(browser: Browser, url: str, model: str) -> None:
+    """From a row of Django's admin to the waterfall of its newest sync, in one click."""
+    browser.open(f"{url}/admin/calendar_sync/{model}/")
+    assert "@" not in browser.text()
+    if directory := os.environ.get("LOGPIPE_TEST_PICTURES"):
+        browser.screenshot(Path(directory) / f"admin-{model}.png")
+    _trace(browser, "td.field-trace a")
+    assert "sync " in browser.text(".waterfall")
+    assert browser.complaints() == []
 
 
 def _walk(browser: Browser, url: str, path: str) -> None:

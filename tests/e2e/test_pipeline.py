@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from logging_pkg.analysis.trace import build_trace
+from logging_pkg.http_session import http_session
 from logging_pkg.loki_client import LokiClient
 from logging_pkg.pipeline.lookup import events_of, measure_completeness
 from logging_pkg.stack import Stack, WebhookReceiver
@@ -145,10 +145,8 @@ def test_an_alert_is_delivered_with_its_runbook_and_its_requests(
 
 
 def _prometheus(stack: Stack, expression: str) -> list[dict[str, Any]]:
-    session = requests.Session()
-    session.trust_env = False
-    answer = session.get(f"{stack.prometheus_url}/api/v1/query", params={"query": expression}, timeout=10)
-    session.close()
+    with http_session(stack.prometheus_url) as session:
+        answer = session.get(f"{stack.prometheus_url}/api/v1/query", params={"query": expression}, timeout=10)
     result: list[dict[str, Any]] = answer.json()["data"]["result"]
     return result
 

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 
+from logging_pkg.http_session import http_session
 from logging_pkg.loki_client import LokiClient, Streams
 from logging_pkg.pipeline.dashboards.panels_of import filled_in
 from logging_pkg.stack import Stack
@@ -70,8 +70,7 @@ class World:
 
     def samples(self, query: str) -> list[dict[str, Any]]:
         """What a PromQL expression is now."""
-        with requests.Session() as session:
-            session.trust_env = False
+        with http_session(self.stack.prometheus_url) as session:
             url = f"{self.stack.prometheus_url}/api/v1/query"
             answer = session.get(url, params={"query": query}, timeout=10)
         answer.raise_for_status()

@@ -79,12 +79,12 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 60) -> Any:
 
 def test_the_ruler_loads_evaluates_alerts_and_records(ruler: Stack) -> None:
     """Every rule is healthy; alerts fire with links that find their lines; a recorded series reaches Prometheus."""
+    from logging_pkg.http_session import http_session
     from logging_pkg.loki_client import LokiClient
 
     route = r"^reports/(?P<year>\d+)/\"x\"/$"
     now_ns = time.time_ns() // 1000 * 1000
-    with LokiClient(ruler.loki_url) as client, requests.Session() as session:
-        session.trust_env = False
+    with LokiClient(ruler.loki_url) as client, http_session(ruler.loki_url) as session:
         seconds = range(36, 46)
         push(
             client,

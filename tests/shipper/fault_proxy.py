@@ -19,6 +19,8 @@ from typing import Any, Self
 import orjson
 import requests
 
+from logging_pkg.http_session import http_session
+
 #: What may happen to one push.
 CUT_BEFORE = "cut before it reaches Loki"
 CUT_AFTER = "cut after Loki has stored it"
@@ -120,8 +122,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
             headers = {
                 k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "accept-encoding")
             }
-            with requests.Session() as session:
-                session.trust_env = False
+            with http_session(proxy.upstream) as session:
                 return session.request(self.command, proxy.upstream + self.path, data=body, headers=headers, timeout=30)
 
         def _forward(self, body: bytes) -> None:

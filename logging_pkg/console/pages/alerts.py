@@ -5,6 +5,7 @@ In: a Desk. Out: Sections. Never: a silence; that is Alertmanager's page.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from logging_pkg.console.alert_links import grafana_link, search_link, web_addre
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.errors import trace_url
 from logging_pkg.console.explore import Language
-from logging_pkg.console.numbers import ago, duration
+from logging_pkg.console.numbers import duration, lasting
 from logging_pkg.console.panels import Panel, Section, Tile
 from logging_pkg.console.search import is_id
 from logging_pkg.loki_client import Alert, Rule
@@ -32,6 +33,8 @@ class ShownAlert:
 
     Attributes:
         alert: what is known of it.
+        since: when it began to be pending, RFC 3339; empty where nobody says.
+        lasting: how long ago that is.
         search: the console's own search for its lines.
         logs, dashboard: pages of Grafana; empty without one.
         runbook: where its text is.
@@ -40,6 +43,7 @@ class ShownAlert:
 
     alert: KnownAlert
     since: str
+    lasting: str
     value: str
     delivered: str
     search: str
@@ -149,11 +153,13 @@ def alerts(desk: Desk) -> Sequence[Section]:
 
 
 def _shown(alert: KnownAlert) -> ShownAlert:
-    since = "" if alert.since is None else ago(datetime.fromtimestamp(alert.since, UTC).isoformat())
+    since = "" if alert.since is None else datetime.fromtimestamp(alert.since, UTC).isoformat(timespec="seconds")
+    length = "" if alert.since is None else lasting(time.time() - alert.since)
     traces = tuple((some_id, trace_url(some_id)) for some_id in alert.correlation_ids if is_id(some_id))
     return ShownAlert(
         alert,
         since,
+        length,
         "" if alert.value is None else f"{alert.value:,.4g}",
         alert.delivery or "unknown",
         search_link(alert.logs),

@@ -12,22 +12,20 @@ import orjson
 
 from logging_pkg.console.desk import Desk
 from logging_pkg.console.lists import EventList, table_panel
-from logging_pkg.console.pages.queries_of import count, lines, over_time, recent, series
+from logging_pkg.console.pages.queries_of import lines, over_time, recent, series
 from logging_pkg.console.panels import Chart, Section, Tile, counted, first
 from logging_pkg.loki_client import Vector
 from logging_pkg.pipeline.event_tables import FAILED_API_CALLS, GOOGLE_API
 
 _CALL = "google_api.call_finished"
-#: Loki looks no further than the newest attempt that does.
-_TELLS_A_LIMIT = (
-    ' | json quota_minute_limit="quota_minute_limit", quota_day_limit="quota_day_limit"'
-    ' | quota_minute_limit!="" or quota_day_limit!=""'
-)
+#: By its text: for the newest line Loki goes through whole blocks of them, and would parse each.
+_TELLS_A_LIMIT = ' |~ `"quota_(minute|day)_limit": ?[0-9]`'
 
 
 def google(desk: Desk) -> Sequence[Section]:
     """Quota first: what is used up stops every sync."""
     chosen = desk.selection
+    attempts = table_panel(desk, GOOGLE_API, "A row leads to its attempts.")
     limits = desk.lines(lines(chosen, _CALL) + _TELLS_A_LIMIT, 1)
     quota, day = "project:google_api_quota:sum_1m", "project_quota_day:google_api_quota_day:sum_25h"
     return (
@@ -35,7 +33,7 @@ def google(desk: Desk) -> Sequence[Section]:
             (
                 Tile(
                     "Attempts",
-                    (desk.logql(count(chosen, _CALL)),),
+                    (attempts.question("count"),),
                     note="each HTTP request to Google is one",
                     read=counted,
                 ),
@@ -59,7 +57,7 @@ def google(desk: Desk) -> Sequence[Section]:
                 ),
                 Tile(
                     "Told to slow down",
-                    (desk.logql(count(chosen, _CALL, 'is_rate_limited="1"')),),
+                    (attempts.question("rate limited"),),
                     note="answers 403 and 429 of a limit",
                     limit=0,
                     target="none",
@@ -111,7 +109,7 @@ def google(desk: Desk) -> Sequence[Section]:
             ),
             "charts",
         ),
-        Section((table_panel(desk, GOOGLE_API, "A row leads to its attempts."),)),
+        Section((attempts,)),
         Section((table_panel(desk, FAILED_API_CALLS, empty="no attempt has failed"),)),
         Section(
             (

@@ -11,12 +11,11 @@ from django.urls import reverse
 
 from logging_pkg import conf
 from logging_pkg.console.desk import Desk, Question
-from logging_pkg.console.lists import EventList, table_panel
+from logging_pkg.console.lists import EventList
 from logging_pkg.console.pages.alerts import firing
 from logging_pkg.console.pages.queries_of import count, lines, over_time, recent, series
 from logging_pkg.console.panels import Chart, Panel, Section, Tile, counted, rest, share
 from logging_pkg.console.recorded import REQUESTS, mean_query
-from logging_pkg.pipeline.event_tables import N_PLUS_ONE
 
 _REQUEST, _RUN = "http.request_finished", "sync.run_finished"
 _NEWEST = 3
@@ -138,7 +137,6 @@ def overview(desk: Desk) -> Sequence[Section]:
         Section(tiles, "tiles", f"The last {chosen.range}"),
         Section(lists, "lists", "What went wrong lately"),
         Section(charts, "charts"),
-        Section((table_panel(desk, N_PLUS_ONE, empty="no repeated query"),)),
     )
 
 

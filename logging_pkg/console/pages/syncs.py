@@ -19,13 +19,15 @@ _RUN, _CHECK = "sync.run_finished", "calendar.connection_checked"
 def syncs(desk: Desk) -> Sequence[Section]:
     """Failures first, each one click from its waterfall."""
     chosen = desk.selection
+    runs = table_panel(desk, SYNCS, "A row leads to its runs.")
+    failed = table_panel(desk, FAILED_SYNCS, empty="no sync has failed")
     return (
         Section(
             (
-                Tile("Runs", (desk.logql(count(chosen, _RUN)),), read=counted),
+                Tile("Runs", (runs.question("count"),), read=counted),
                 Tile(
                     "That succeed",
-                    (desk.logql(count(chosen, _RUN, 'is_success="0"')), desk.logql(count(chosen, _RUN))),
+                    (failed.question("count"), runs.question("count")),
                     read=rest,
                     unit="ratio",
                     limit=0.99,
@@ -74,8 +76,8 @@ def syncs(desk: Desk) -> Sequence[Section]:
             ),
             "lists",
         ),
-        Section((table_panel(desk, FAILED_SYNCS, empty="no sync has failed"),)),
-        Section((table_panel(desk, SYNCS, "A row leads to its runs."),)),
+        Section((failed,)),
+        Section((runs,)),
         Section(
             (
                 Chart(

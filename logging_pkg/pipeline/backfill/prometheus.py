@@ -10,14 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import orjson
-import requests
 import yaml
 
 from logging_pkg.exceptions import LogpipeError
-from logging_pkg.loki_client.client import LOOPBACK_HOSTS
+from logging_pkg.http_session import Answer, NoAnswer, ask, http_session
 from logging_pkg.pipeline.backfill import snappy, wire
 from logging_pkg.pipeline.backfill.wire import LabelSet, Points
 from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
@@ -53,7 +51,7 @@ class Prometheus:
 
     Args:
         url: scheme, host and port, for example http://127.0.0.1:9090.
-        timeout_s: for connecting, and for each wait for the next bytes.
+        timeout_s: for connecting, and for the whole of an answer.
 
     Every method raises PrometheusUnreachableError or PrometheusError when the call does not succeed.
     """
@@ -61,8 +59,7 @@ class Prometheus:
     def __init__(self, url: str, timeout_s: float = 60.0) -> None:
         self.url = url.rstrip("/")
         self._timeout_s = timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = urlsplit(self.url).hostname not in LOOPBACK_HOSTS
+        self._session = http_session(self.url)
 
     def limits(self) -> Limits:
         """How old a sample may be: the window before the newest sample of all series (tsdb/head_append.go)."""
@@ -125,21 +122,19 @@ class Prometheus:
 
     def _ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> requests.Response:
+    ) -> Answer:
         url = self.url + path
         sent = {**_HEADERS, **(headers or {})} if body is not None else None
         try:
-            answer = self._session.request(
-                method, url, data=body, headers=sent, timeout=self._timeout_s, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            reason = " ".join(str(error).split())[:200]
+            answer = ask(self._session, method, url, timeout_s=self._timeout_s, body=body, headers=sent)
+        except NoAnswer as error:
+            reason = " ".join(error.reason.split())[:200]
             raise PrometheusUnreachableError(
                 f"{url}: no answer ({reason}); is Prometheus running there? `logpipe stack status` says"
             ) from None
-        if answer.status_code >= 300:
+        if answer.status >= 300:
             text = " ".join(answer.text.split())[:300]
-            raise PrometheusError(f"{url}: HTTP {answer.status_code}: {text or 'no message'}")
+            raise PrometheusError(f"{url}: HTTP {answer.status}: {text or 'no message'}")
         return answer
 
 

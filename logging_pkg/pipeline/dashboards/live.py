@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import requests
-
 from logging_pkg.exceptions import LokiError
+from logging_pkg.http_session import http_session
 from logging_pkg.loki_client import LokiClient, Matrix, Vector
 from logging_pkg.pipeline.dashboards.build import SERIES
 from logging_pkg.pipeline.dashboards.panels_of import ReadPanel, ReadQuery, filled_in, labels_in
@@ -41,8 +40,7 @@ class Prometheus:
         self._end_s = end_ns / 1e9
         # Steps are counted from the start; so that one of them is the end, where the newest samples are.
         self._start_s = self._end_s - (end_ns - start_ns) // int(_STEP_S * 1e9) * _STEP_S
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._session = http_session(self._url)
 
     def series(self, expr: str, *, is_instant: bool) -> list[dict[str, str]]:
         """Label sets of the answer.

@@ -61,7 +61,7 @@ def shipper(loki: LokiClient, directory: Path, state_directory: Path) -> Stage:
 
 def loki_stage(loki: LokiClient) -> Stage:
     """Whether it is ready, and how old its newest line is."""
-    loki._request("GET", "/ready")
+    loki.check_ready()
     now_ns = time.time_ns()
     queries = (ALL_STREAMS,)
     answer = loki.query_range(ALL_STREAMS, now_ns - _HOUR_NS, now_ns + _HOUR_NS, limit=1, direction="backward")

@@ -22,6 +22,7 @@ import orjson
 import requests
 
 from logging_pkg.exceptions import StackError
+from logging_pkg.http_session import http_session
 from logging_pkg.loki_client import Entry, LokiClient, Stream, Vector
 from logging_pkg.pipeline.rules_test.model import EventLine, RawLine, RuleTest
 from logging_pkg.pipeline.rules_test.values import SECOND
@@ -113,8 +114,7 @@ class ThrowawayLoki:
         """A client of this thread for one tenant. Do not close it: the thread's clients share their connections."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = requests.Session()
-            session.trust_env = False
+            session = self._local.session = http_session(self._stack.loki_url)
             self._sessions.append(session)
         return LokiClient(self._stack.loki_url, tenant=tenant, session=session)
 

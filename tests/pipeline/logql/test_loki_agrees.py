@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 
 from logging_pkg.pipeline.lint.project import Project
 from logging_pkg.pipeline.logql import LogQLError, parse
@@ -25,8 +24,9 @@ PROJECT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def loki_takes(loki_server: Stack):
     """Ask the running Loki whether it can parse a query."""
-    with requests.Session() as session:
-        session.trust_env = False
+    from logging_pkg.http_session import http_session
+
+    with http_session(loki_server.loki_url) as session:
 
         def takes(query: str) -> bool:
             url = f"{loki_server.loki_url}/loki/api/v1/format_query"
