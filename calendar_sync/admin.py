@@ -74,7 +74,7 @@ class StateAdmin(TraceLinkMixin, _ModelAdmin):
 class AccountAdmin(StateAdmin):
     """Connected accounts, by their users."""
 
-    list_display = ("id", "user", "last_synced_at", "failures_in_a_row", "error", "trace")
+    list_display = ("id", "trace", "user", "last_synced_at", "failures_in_a_row", "error")
     list_select_related = ("user",)
     read_fields = (*StateAdmin.read_fields, "user__username")
 
@@ -82,8 +82,7 @@ class AccountAdmin(StateAdmin):
 class CalendarAdmin(StateAdmin):
     """Calendars, by the users of their accounts."""
 
-    list_display = ("id", "account_id", "user", "enabled", "last_synced_at", "failures_in_a_row", "error", "trace")
-    list_filter = ("enabled",)
+    list_display = ("id", "trace", "user", "account_id", "enabled", "last_synced_at", "failures_in_a_row", "error")
     list_select_related = ("account__user",)
     read_fields = (*StateAdmin.read_fields, "enabled", "account__user__username")
 
