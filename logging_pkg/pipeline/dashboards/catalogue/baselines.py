@@ -23,6 +23,7 @@ class Compared:
         alert: the rule's name.
         by: the label that tells the lines apart.
         now, baseline, noise: PromQL of each.
+        series: of what `now` is a quartile, where there is enough of it to be judged.
         unit: Grafana's.
         logs: LogQL of the lines behind it.
         bound: whether a worse value is one that was `at least` so high, or `at most`.
@@ -33,6 +34,7 @@ class Compared:
     alert: str
     by: str
     now: str
+    series: str
     baseline: str
     noise: str
     unit: str
@@ -49,17 +51,21 @@ def beside_baseline(needs: str, *compared: Compared) -> Row:
 
 
 def _panel(one: Compared, width: int) -> Panel:
-    lines = (("now", one.now), ("baseline", one.baseline), (one.noise_name, one.noise))
+    quartile = 0.25 if one.bound == "at least" else 0.75
+    lines = (("baseline", one.baseline), (one.noise_name, one.noise))
     return Panel(
         one.title,
         f"Now: what three quarters of the last 45 minutes were {one.bound}. Baseline: this hour a week ago, or what "
         "four in five of the last seven days had at this hour, whichever is the worse. "
-        f"{one.noise_name.capitalize()}: {one.noise_told}",
-        tuple(Query(expr, f"{{{{{one.by}}}}} {name}", may_be_empty=_HISTORY) for name, expr in lines),
+        f"{one.noise_name.capitalize()}: {one.noise_told} What is asked too seldom to be judged is drawn all the same.",
+        (
+            Query(f"{one.now} or quantile_over_time({quartile}, {one.series}[45m])", f"{{{{{one.by}}}}} now"),
+            *(Query(expr, f"{{{{{one.by}}}}} {name}", may_be_empty=_HISTORY) for name, expr in lines),
+        ),
         unit=one.unit,
         logs=one.logs,
         runbooks=(one.alert,),
         width=width,
-        empty="No baseline yet, or too few requests an hour",
+        empty="Nothing in the last 45 minutes",
         no_limit=f"{one.alert} compares now with the baseline, by a share and an amount.",
     )

@@ -123,6 +123,7 @@ CACHE: Final = Dashboard(
                 "RouteCacheHitRatioDropped",
                 "route",
                 f"route:http_cache_hit_ratio:quartile_45m{{{_ROUTE}}}",
+                f"route:http_cache_hit_ratio:avg_5m{{{_ROUTE}}}",
                 f"route:http_cache_hit_ratio:baseline_1h{{{_ROUTE}}}",
                 f"route:http_cache_hit_ratio:noise_1w{{{_ROUTE}}}",
                 unit="percentunit",

@@ -20,7 +20,11 @@ _SAMPLES: Final = f'{{event="process.sampled", {CHOSEN}}}'
 _BY: Final = "by (service_name, env, instance_id)"
 #: Variance of half an hour of evenly spaced heartbeats, s²: T² / 12. With less there is no trend.
 _LEAST_VARIANCE: Final = 1800**2 // 12
-_HALF_HOUR: Final = "a trend takes half an hour of heartbeats, and ends only where something fills up"
+#: Seconds, and what they stand for.
+_YEAR_S: Final = 365 * 86_400
+_NO_END_YET: Final = (
+    "A year stands for no end in sight: nothing fills up, or there is no trend yet, as in the first half hour."
+)
 
 
 def _days_left(by: str, days: str, watched: str) -> Query:
@@ -34,6 +38,8 @@ def _days_left(by: str, days: str, watched: str) -> Query:
 
 def _seconds_left(share: str, *, is_used: bool) -> Query:
     """What is left, divided by the slope of the last hour's least squares line, of the process with least time.
+
+    A year of whatever has no trend.
 
     Args:
         share: field of `process.sampled`, from 0 to 1.
@@ -52,9 +58,9 @@ def _seconds_left(share: str, *, is_used: bool) -> Query:
     left = f"(1 - {newest})" if is_used else newest
     variance = f"({hour('stdvar_over_time', 'uptime_s')} >= {_LEAST_VARIANCE})"
     return Query(
-        f"min by (service_name) ({left} * {variance} / ({covariance} > 0))",
+        f"min by (service_name) ({left} * {variance} / ({covariance} > 0))"
+        f" or min by (service_name) (0 * {newest} + {_YEAR_S})",
         "{{service_name}}",
-        may_be_empty=_HALF_HOUR,
     )
 
 
@@ -63,7 +69,7 @@ ROW: Final = Row(
     (
         Panel(
             "Time until the disk of the logs is full",
-            "From the last hour's trend; of the process with least time.",
+            f"From the last hour's trend; of the process with least time. {_NO_END_YET}",
             (_seconds_left("log_disk_free_ratio", is_used=False),),
             kind="bargauge",
             source="loki",
@@ -74,8 +80,8 @@ ROW: Final = Row(
         ),
         Panel(
             "Time until the memory is used up",
-            "From the last hour's trend; of the process with least time. MemoryRunsOut also asks that half of it is "
-            "used: below, a program may be warming up.",
+            f"From the last hour's trend; of the process with least time. {_NO_END_YET} MemoryRunsOut also asks that "
+            "half of it is used: below, a program may be warming up.",
             (_seconds_left("memory_used_ratio", is_used=True),),
             kind="bargauge",
             source="loki",
