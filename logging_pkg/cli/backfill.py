@@ -20,10 +20,15 @@ from logging_pkg.cli.output import say, say_json
 from logging_pkg.cli.servers import PrometheusUrl
 from logging_pkg.cli.usage import wrong_usage
 from logging_pkg.exceptions import ConfigurationError, LogpipeError, LokiError
-from logging_pkg.pipeline.backfill import report, run
+from logging_pkg.pipeline.backfill import report
+from logging_pkg.pipeline.backfill.gap import fill_gap
+from logging_pkg.pipeline.backfill.own_rules import own_groups
 from logging_pkg.pipeline.backfill.prometheus import Prometheus, PrometheusError, PrometheusUnreachableError
-from logging_pkg.pipeline.backfill.rules import longest_reach_ns, recording_groups
+from logging_pkg.pipeline.backfill.ruler import require_lines, ruler_of
+from logging_pkg.pipeline.backfill.rules import longest_reach_ns, only, recording_groups, require_names
+from logging_pkg.pipeline.backfill.task import Task
 from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
+from logging_pkg.prometheus_client import ServerError, ServerUnanswered, ServerUnreachable
 
 RULES = Path("loki/rules")
 STILL_MISSING, WRONG_INPUT, UNREACHABLE = 1, 2, 3
@@ -62,7 +67,7 @@ def backfill(
     """Compute recorded series over a gap (ruler or Prometheus down) from the logs, and write what is missing."""
     began, now_ns = time.monotonic(), time.time_ns()
     try:
-        task = run.Task(
+        task = Task(
             _time_ns("--from", start, now_ns),
             min(_time_ns("--to", end, now_ns), now_ns),
             labels=_labels(labels or []),
@@ -71,8 +76,7 @@ def backfill(
         )
         if task.start_ns >= task.end_ns:
             raise ConfigurationError(f"--from {start} is not before --to {end}; expected the earlier time first")
-        groups = recording_groups(rules, names or [])
-        reach_ns = longest_reach_ns(groups)
+        all_groups = recording_groups(rules)
         clients = [loki_client(loki_url) for _ in range(jobs)]
         for client in clients:
             client.timeout_s = _LOKI_TIMEOUT_S
@@ -80,28 +84,29 @@ def backfill(
     except LogpipeError as error:
         raise wrong_usage(str(error)) from None
     try:
-        ruler = run.ruler_of(clients[0])
-        limits = prometheus.limits()
-        run.require_lines(ruler, task.start_ns, now_ns, reach_ns)
+        ruler, all_own = ruler_of(clients[0]), own_groups(prometheus)
+        require_names(names or [], [*all_groups, *all_own], rules)
+        groups, own = only(all_groups, names or []), only(all_own, names or [])
+        require_lines(ruler, task.start_ns, now_ns, longest_reach_ns(groups))
         with _progress() as progress:
             bar = progress.add_task("", total=None)
 
             def show(done: int, total: int, record: str) -> None:
                 progress.update(bar, total=total, completed=done, description=record)
 
-            results = run.backfill(clients, prometheus, groups, ruler, task, show)
-    except (LokiError, PrometheusUnreachableError) as error:
+            outcome = fill_gap(clients, prometheus, groups, own, ruler, task, show)
+    except (LokiError, PrometheusUnreachableError, ServerUnreachable, ServerUnanswered) as error:
         _stop(error, UNREACHABLE)
-    except PrometheusError as error:
+    except (PrometheusError, ServerError) as error:
         _stop(error, STILL_MISSING)
     except LogpipeError as error:
         _stop(error, WRONG_INPUT)
     seconds = time.monotonic() - began
     if as_json:
-        say_json(report.document(results, task, seconds), indent=2)
+        say_json(report.document(outcome, task, seconds), indent=2)
     else:
-        say("\n".join(report.lines(results, task, limits, seconds)))
-    if not report.is_filled(results, task):
+        say("\n".join(report.lines(outcome, task, seconds)))
+    if not report.is_filled(outcome, task):
         raise typer.Exit(STILL_MISSING)
 
 

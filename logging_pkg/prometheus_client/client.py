@@ -94,9 +94,11 @@ class PrometheusClient(_Client):
 
     name = "Prometheus"
 
-    def query(self, expr: str) -> Vector:
-        """A PromQL expression's value now."""
+    def query(self, expr: str, at_ms: int | None = None) -> Vector:
+        """A PromQL expression's value now, or at a time in ms since 1970."""
         asked = {"query": expr, "timeout": f"{self.timeout_s:g}s"}
+        if at_ms is not None:
+            asked["time"] = f"{at_ms // 1000}.{at_ms % 1000:03d}"
         return self._parsed("/api/v1/query", asked, lambda found: parse_vector(_result(found, "vector")))
 
     def query_range(self, expr: str, start_s: float, end_s: float, step_s: float) -> Matrix:

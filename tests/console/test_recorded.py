@@ -22,9 +22,11 @@ from logging_pkg.console import servers
 from logging_pkg.console.recorded import INTERVAL_S, recorded_query
 from logging_pkg.console.selection import Selection
 from logging_pkg.loki_client import LokiClient, Vector
-from logging_pkg.pipeline.backfill import run
 from logging_pkg.pipeline.backfill.prometheus import Prometheus
-from logging_pkg.pipeline.backfill.rules import recording_groups
+from logging_pkg.pipeline.backfill.ruler import ruler_of
+from logging_pkg.pipeline.backfill.rules import only, recording_groups
+from logging_pkg.pipeline.backfill.run import backfill
+from logging_pkg.pipeline.backfill.task import Task
 from logging_pkg.pipeline.event_tables import GOOGLE_API, ROUTES
 from logging_pkg.stack import Stack
 from tests.console.conftest import panel, settled, shown
@@ -68,14 +70,14 @@ def told(stack_binaries: object) -> Iterator[Stack]:
         ]
     with Stack(("loki", "prometheus")) as stack, LokiClient(stack.loki_url) as client:
         push(client, lines)
-        groups = recording_groups(ROOT / "loki" / "rules", SERIES)
-        added_up = recording_groups(ROOT / "loki" / "rules", [name for name in SERIES if not QUANTILE.search(name)])
+        groups = only(recording_groups(ROOT / "loki" / "rules"), SERIES)
+        added_up = only(groups, [name for name in SERIES if not QUANTILE.search(name)])
         # Steps of INTERVAL_S meet each sample once; a mean and the rate it is weighted with share a group, so an interval.
         intervals = {group.name.split(":")[0]: group.interval_ns // _SECOND for group in added_up}
         assert intervals == {"http.request_finished": 2 * INTERVAL_S, "google_api.call_finished": INTERVAL_S}
         assert len(added_up) == len(intervals)
-        task = run.Task(now_ns - 3100 * _SECOND, now_ns)
-        results = run.backfill([client], Prometheus(stack.prometheus_url), groups, run.ruler_of(client), task)
+        task = Task(now_ns - 3100 * _SECOND, now_ns)
+        results = backfill([client], Prometheus(stack.prometheus_url), groups, ruler_of(client), task)
         assert all(result.written for result in results)
         yield stack
 

@@ -27,6 +27,7 @@ from logging_pkg.schemas import load_registry
 from logging_pkg.schemas.conventions import parse_timestamp
 from logging_pkg.schemas.examples import example_lines
 from logging_pkg.stack import Stack
+from tests.pipeline.events import line, push
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -135,13 +136,19 @@ def test_commands_succeed(command: str, workspace: dict[str, str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_backfill_commands_succeed(workspace: dict[str, str]) -> None:
-    """For a series without a gap."""
-    assert BACKFILL
+def test_backfill_commands_fill_a_gap(workspace: dict[str, str]) -> None:
+    """In a Prometheus without a sample: what only looks finds the gap (1), what writes fills it (0), and then nothing is missing."""
+    looking = [command for command in BACKFILL if "--dry-run" in command]
+    writing = [command for command in BACKFILL if "--dry-run" not in command]
+    assert len(looking) > 1 < len(writing)
+    with LokiClient(workspace["LOGPIPE_LOKI_URL"]) as client:
+        ago_ns = time.time_ns() - 90 * 60 * 10**9
+        push(client, [line("logging.file_deleted", "documents", ago_ns, lost_event_count=5)])
     with Stack(("prometheus",)) as stack:
         environ = workspace | {"LOGPIPE_PROMETHEUS_URL": stack.prometheus_url}
-        done = [run(f"{command} --rule service:logging_lost_events:sum_5m", environ) for command in BACKFILL]
-    assert [result.returncode for result in done] == [0] * len(BACKFILL), "\n".join(r.stdout + r.stderr for r in done)
+        for commands, code in ((looking, 1), (writing, 0), (looking, 0)):
+            done = [run(f"{command} --rule service:logging_lost_events:sum_5m", environ) for command in commands]
+            assert {result.returncode for result in done} == {code}, "\n".join(r.stdout + r.stderr for r in done)
 
 
 def test_commands_that_ask_every_server_succeed(workspace: dict[str, str]) -> None:

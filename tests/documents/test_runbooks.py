@@ -68,6 +68,19 @@ def test_runbook_is_complete(alert: str) -> None:
     assert {language for language, _ in _BLOCK.findall(texts[2])} & {"logql", "promql"}
 
 
+@pytest.mark.parametrize(
+    "alert", [path.stem for path in sorted(RUNBOOKS.glob("*.md")) if "logpipe stack status" in path.read_text()]
+)
+def test_who_may_find_a_server_down_is_told_how_to_fill_the_gap(alert: str) -> None:
+    """As commands in Mitigation: to look, then to write. They are run by test_documents.py."""
+    mitigation = (RUNBOOKS / f"{alert}.md").read_text().partition("## Mitigation")[2]
+    commands = "".join(text for language, text in _BLOCK.findall(mitigation) if language == "sh").splitlines()
+    assert [line.split("  #")[0] for line in commands if line.startswith("logpipe backfill")] == [
+        "logpipe backfill --from 2h --dry-run",
+        "logpipe backfill --from 2h",
+    ]
+
+
 @pytest.fixture(scope="module")
 def loki_with_lines(own_loki_server: Stack) -> Iterator[LokiClient]:
     """A few lines of every event, one without any field it may lack, so that queries have something to stumble over."""

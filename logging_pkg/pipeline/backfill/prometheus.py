@@ -19,6 +19,7 @@ from logging_pkg.http_session import Answer, NoAnswer, ask, http_session
 from logging_pkg.pipeline.backfill import snappy, wire
 from logging_pkg.pipeline.backfill.wire import LabelSet, Points
 from logging_pkg.pipeline.logql.tokens import LogQLError, duration_ns
+from logging_pkg.prometheus_client import PrometheusClient
 
 _HEADERS: Final = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
 #: Samples of one request; some 100 bytes each.
@@ -53,11 +54,14 @@ class Prometheus:
         url: scheme, host and port, for example http://127.0.0.1:9090.
         timeout_s: for connecting, and for the whole of an answer.
 
+    `client` asks the same server in PromQL.
+
     Every method raises PrometheusUnreachableError or PrometheusError when the call does not succeed.
     """
 
     def __init__(self, url: str, timeout_s: float = 60.0) -> None:
         self.url = url.rstrip("/")
+        self.client = PrometheusClient(self.url, timeout_s)
         self._timeout_s = timeout_s
         self._session = http_session(self.url)
 

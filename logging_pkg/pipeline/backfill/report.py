@@ -9,20 +9,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from logging_pkg.pipeline.backfill.prometheus import Limits
-from logging_pkg.pipeline.backfill.run import Result, Task
+from logging_pkg.pipeline.backfill.task import Outcome, Result, Task
 from logging_pkg.schemas.conventions import time_text
 
 _NUMBERS = ("expected", "present", "differing", "missing", "written", "in_blocks", "too_old", "unconfirmed")
 
 
-def document(results: Sequence[Result], task: Task, seconds: float) -> dict[str, Any]:
+def document(outcome: Outcome, task: Task, seconds: float) -> dict[str, Any]:
     """The results as JSON."""
+    results = outcome.results
     return {
         "from": time_text(task.start_ns),
         "to": time_text(task.end_ns),
         "dry_run": task.is_dry,
         "seconds": round(seconds, 3),
         "totals": {name: _sum(results, name) for name in _NUMBERS},
+        "rules_waiting": outcome.waiting,
+        "prometheus_rules_from": time_text(outcome.own_start_ns),
         "rules": [
             {
                 "record": result.rule.record,
@@ -38,12 +41,13 @@ def document(results: Sequence[Result], task: Task, seconds: float) -> dict[str,
     }
 
 
-def lines(results: Sequence[Result], task: Task, limits: Limits, seconds: float) -> list[str]:
+def lines(outcome: Outcome, task: Task, seconds: float) -> list[str]:
     """The results as text: a line per rule that lacked something, remarks, and the sum."""
+    results = outcome.results
     lacking = [result for result in results if result.missing]
     width = max((len(result.rule.record) for result in lacking), default=0)
     text = [f" {result.rule.record:{width}}  {_filled(result, task)}" for result in lacking]
-    text += _remarks(results, task, limits)
+    text += _remarks(results, task, outcome.limits) + _remarks_on_own(outcome, task)
     written = _sum(results, "written") + _sum(results, "in_blocks")
     did = "nothing written (dry run)" if task.is_dry else f"{written:,} written"
     text.append(
@@ -54,8 +58,11 @@ def lines(results: Sequence[Result], task: Task, limits: Limits, seconds: float)
     return text
 
 
-def is_filled(results: Sequence[Result], task: Task) -> bool:
+def is_filled(outcome: Outcome, task: Task) -> bool:
     """Whether nothing is missing any more."""
+    results = outcome.results
+    if outcome.waiting or outcome.own_start_ns > task.start_ns:
+        return False
     if task.is_dry:
         return not _sum(results, "missing")
     return not (_sum(results, "too_old") or _sum(results, "unconfirmed"))
@@ -92,13 +99,29 @@ def _remarks(results: Sequence[Result], task: Task, limits: Limits) -> list[str]
     if differing := _sum(results, "differing"):
         remarks.append(
             f" ! {differing:,} samples that are there differ from what the logs say now (lines that came late, or are "
-            "deleted); they are left as they are"
+            "deleted; Prometheus's own rules computed them while the gap was open); they are left as they are"
         )
-    if guessed := sorted({result.group.name for result in results if result.phase.source != "samples"}):
-        how = "from the hash of the rule file's path" if results[0].phase.source == "hash" else "assumed to be 0"
+    for source, how in (("hash", "from the hash of the rule file's path"), ("assumed", "assumed to be 0")):
+        if guessed := sorted({result.group.name for result in results if result.phase.source == source}):
+            remarks.append(
+                f" ! no samples within an hour tell when these groups are evaluated; taken {how}: "
+                + ", ".join(guessed[:5])
+                + (f" and {len(guessed) - 5} more" if len(guessed) > 5 else "")
+            )
+    return remarks
+
+
+def _remarks_on_own(outcome: Outcome, task: Task) -> list[str]:
+    remarks = []
+    if outcome.waiting:
         remarks.append(
-            f" ! no samples within an hour tell when these groups are evaluated; taken {how}: {', '.join(guessed[:5])}"
-            + (f" and {len(guessed) - 5} more" if len(guessed) > 5 else "")
+            f" ! {outcome.waiting} rules of Prometheus itself are not looked at yet, since what they read is not "
+            "complete; run again when it is"
+        )
+    if outcome.own_start_ns > task.start_ns:
+        remarks.append(
+            f" ! Prometheus's own rules are looked at from {time_text(outcome.own_start_ns)} on; it takes nothing "
+            "older. Make blocks of the time before with promtool tsdb create-blocks-from rules"
         )
     return remarks
 

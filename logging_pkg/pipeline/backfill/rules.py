@@ -7,7 +7,7 @@ gap nothing was.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from logging_pkg.exceptions import RuleError
@@ -35,16 +35,12 @@ class Group:
     rules: tuple[RecordingRule, ...]
 
 
-def recording_groups(directory: Path, names: Sequence[str] = ()) -> list[Group]:
+def recording_groups(directory: Path) -> list[Group]:
     """The groups that record something, of all rule files in a directory.
-
-    Args:
-        directory: of the rule files.
-        names: only rules that record these series; all, where there are none.
 
     Raises:
         StackError: a file cannot be read or is no rule file.
-        RuleError: an interval is no duration, or nothing records a name.
+        RuleError: an interval is no duration, or nothing is recorded.
     """
     groups = []
     for file, document in read_rules(directory).items():
@@ -53,15 +49,32 @@ def recording_groups(directory: Path, names: Sequence[str] = ()) -> list[Group]:
             rules = tuple(
                 RecordingRule(str(rule["record"]), str(rule["expr"]), _texts(rule.get("labels")), place)
                 for rule in group["rules"]
-                if "record" in rule and (not names or rule["record"] in names)
+                if "record" in rule
             )
             if rules:
                 groups.append(Group(file, str(group["name"]), _interval_ns(group.get("interval"), place), rules))
-    missing = set(names) - {rule.record for group in groups for rule in group.rules}
-    if missing or not groups:
-        wanted = f"no rule records {min(missing)}" if missing else "no recording rule"
-        raise RuleError(f"{directory}: {wanted}; expected the name of a series, as after `record:`")
+    if not groups:
+        raise RuleError(f"{directory}: no rule records anything; expected a directory of Loki's rule files")
     return groups
+
+
+def require_names(names: Sequence[str], groups: Sequence[Group], directory: Path) -> None:
+    """Refuse a name that nothing records.
+
+    Raises:
+        RuleError: neither a rule of the directory nor one of Prometheus does.
+    """
+    if missing := set(names) - {rule.record for group in groups for rule in group.rules}:
+        raise RuleError(
+            f"no rule records {min(missing)}, neither in {directory} nor in Prometheus; "
+            "expected the name of a series, as after `record:`"
+        )
+
+
+def only(groups: Sequence[Group], names: Sequence[str]) -> list[Group]:
+    """The groups with those of their rules that record one of these series; all of them, where there are no names."""
+    chosen = [replace(group, rules=tuple(r for r in group.rules if not names or r.record in names)) for group in groups]
+    return [group for group in chosen if group.rules]
 
 
 def longest_reach_ns(groups: Sequence[Group]) -> int:

@@ -1,6 +1,6 @@
-"""Two pipelines that are given the same lines: in one, the ruler is killed for a while.
+"""Two pipelines that are given the same lines: in one, servers are killed for a while.
 
-In: a rule directory, how long things last. Out: two stacks and the times between which they are to be compared. Never: a
+In: rule directories, how long things last. Out: two stacks and the times between which they are to be compared. Never: a
 line that only one of them has.
 
 All lines are stored before anything is compared, those of the coming minutes too: so what a ruler says depends on
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ LOKI_CHANGES = {
 
 @dataclass(frozen=True)
 class TwoRulers:
-    """`whole` was never disturbed; `broken` was killed within [start_ns, end_ns]."""
+    """`whole` was never disturbed; `broken` was within [start_ns, end_ns]."""
 
     whole: Stack
     broken: Stack
@@ -41,25 +41,42 @@ class TwoRulers:
     end_ns: int
 
 
+@dataclass(frozen=True)
+class Times:
+    """How long all runs before the gap, how long the gap is, how long all runs after it, s."""
+
+    before_s: float
+    gap_s: float
+    after_s: float
+
+
 @contextmanager
-def two_rulers(rules: Path, before_s: float, killed_s: float, after_s: float) -> Iterator[TwoRulers]:
-    """Run both, kill one's Loki (and its ruler with it), start it again; both run on while the block lasts."""
+def two_rulers(rules: Path, prometheus_rules: Path, times: Times, killed: Sequence[str]) -> Iterator[TwoRulers]:
+    """Run both, kill servers of one with SIGKILL, start them again; both run on while the block lasts.
+
+    Args:
+        rules: of Loki's ruler.
+        prometheus_rules: of Prometheus.
+        times: how long what lasts.
+        killed: "loki" (with its ruler), "prometheus", or both: then Loki is away for the first half of the gap only, so
+            that its ruler has samples of the second half to send when Prometheus is back.
+    """
     servers = ("loki", "prometheus")
-    with (
-        Stack(servers, rules_directory=rules, loki_changes=LOKI_CHANGES) as whole,
-        Stack(servers, rules_directory=rules, loki_changes=LOKI_CHANGES) as broken,
-    ):
-        lines = list(traffic(time.time_ns(), before_s + killed_s + after_s))
+    made = {"rules_directory": rules, "prometheus_rules_directory": prometheus_rules, "loki_changes": LOKI_CHANGES}
+    with Stack(servers, **made) as whole, Stack(servers, **made) as broken:
+        lines = list(traffic(time.time_ns(), times.before_s + times.gap_s + times.after_s))
         for stack in (whole, broken):
             with LokiClient(stack.loki_url) as client:
                 push(client, lines)
-        time.sleep(before_s / 2)
+        time.sleep(times.before_s / 2)
         start_ns = time.time_ns()
-        time.sleep(before_s / 2)
-        broken.kill("loki")
-        time.sleep(killed_s)
-        broken.start("loki")
-        time.sleep(after_s)
+        time.sleep(times.before_s / 2)
+        for server in killed:
+            broken.kill(server)
+        for server in killed:
+            time.sleep(times.gap_s / len(killed))
+            broken.start(server)
+        time.sleep(times.after_s)
         end_ns = time.time_ns()
         time.sleep(3)  # a recorded sample is sent within a second
         yield TwoRulers(whole, broken, start_ns, end_ns)
