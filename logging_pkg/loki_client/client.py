@@ -197,7 +197,7 @@ class LokiClient:
         return self._get("/loki/api/v1/format_query", {"query": expr}, str)
 
     def try_query(self, expr: str) -> None:
-        """Have Loki build a log query's pipeline, over the last nanosecond: bad templates, patterns and JSON paths,
+        """Have Loki build a log query's pipeline, over the last nanosecond: bad templates and JSON paths,
         which parse, are refused with 400.
 
         Without the flag that keeps labels apart: with it Loki 3.7 answers 200 where no line is in the range.

@@ -94,3 +94,30 @@ def test_flush_makes_entries_of_last_week_visible(store: Store, loki: LokiClient
     while not (found := store.lines()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert found == ["old"]
+
+
+def test_a_query_is_given_back_as_loki_writes_it(loki: LokiClient) -> None:
+    """Short ones on one line; what does not parse is refused with its place."""
+    assert loki.format_query('sum(count_over_time({ event = "a" }[5m]))') == 'sum(count_over_time({event="a"}[5m]))'
+    with pytest.raises(LokiRejected, match="parse error at line 1, col 5") as refused:
+        loki.format_query("sum(")
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("label_format a=`{{ nothing .a }}`", 'function "nothing" not defined'),
+        ('json a="a["', "unexpected"),
+    ],
+)
+def test_a_pipeline_that_parses_and_cannot_be_built_is_refused(
+    store: Store, loki: LokiClient, stage: str, said: str
+) -> None:
+    """Where no line is in the range, too, and nothing is in the store; what can be built is no error."""
+    query = f"{store.selector} | {stage}"
+    assert loki.format_query(query)
+    with pytest.raises(LokiRejected, match=said) as refused:
+        loki.try_query(query)
+    assert refused.value.status == 400
+    loki.try_query(f'{store.selector} | json a="a" | label_format b=`{{{{ .a }}}}`')

@@ -2,7 +2,7 @@
 
 In: queries, a Loki. Out: a problem with Loki's own words for each that it refuses. Never: reads a line of logs.
 
-`format_query` parses and no more: templates, patterns and JSON paths are looked at only when a pipeline is built. So
+`format_query` parses and no more: templates and JSON paths are looked at only when a pipeline is built. So
 each selector with its stages is also asked for over the last nanosecond.
 """
 
