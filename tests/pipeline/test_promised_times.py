@@ -51,9 +51,9 @@ def seconds(text: str) -> float:
 
 
 def firing_s(rule: Rule) -> float:
-    """Until the rule fires."""
+    """Until the rule fires. A window that ended long ago is what the youngest is compared with: its lines bring nothing about."""
     expression = parse(rule.expr)
-    offset = max(part.offset.seconds for part in ranges(expression) if part.offset)
+    offset = min(part.offset.seconds for part in ranges(expression) if part.offset)
     silence = max((part.range.seconds for part in absent(expression)), default=0)
     assert rule.interval_ns is not None
     return offset + silence + (rule.interval_ns + rule.for_ns) / S
