@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -214,14 +215,19 @@ def check_own(gap: Gap, before: Mapping[LabelSet, Points]) -> None:
 
 
 def check_objectives(gap: Gap) -> None:
-    """They say the same as without a gap: their windows are sums of counts, and those are all there."""
+    """They say the same as without a gap: their windows are sums of counts, and those are all there.
+
+    Over the compared range: what was recorded before, while lines came first to the one and then to the other, is theirs.
+    """
+    compared = f"[{(gap.two.end_ns - gap.two.start_ns) // 1_000_000}ms]"
     exprs = [
-        rule.expr
+        re.sub(r"\[(1h|30d)\]", compared, rule.expr)
         for group in own_groups(Prometheus(gap.two.broken.prometheus_url))
         for rule in group.rules
         if rule.record in {"slo:error_ratio:avg_30d", "slo:burn_rate:avg_1h"}
     ]
     assert len(exprs) == 8
+    assert all(compared in expr for expr in exprs)
     said: list[list[dict[LabelSet, float]]] = []
     for stack in (gap.two.whole, gap.two.broken):
         with PrometheusClient(stack.prometheus_url) as client:
