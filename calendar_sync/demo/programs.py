@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from calendar_sync.demo.certificate import make_certificate
 from calendar_sync.fake_google.control_client import ControlClient
 from logging_pkg.exceptions import StackError
 from logging_pkg.stack.ports import free_ports
@@ -50,8 +52,9 @@ class Programs:
         self.directory = directory
         self.logs = directory / "logs"
         self._loki_url = loki_url
-        web, google = free_ports(2)
+        web, secure, google = free_ports(3)
         self.web_url = f"http://127.0.0.1:{web}"
+        self.secure_url = f"https://127.0.0.1:{secure}"
         self.google_url = f"http://127.0.0.1:{google}/"
         self._children: dict[str, Child] = {}
         self._environ = {
@@ -103,26 +106,20 @@ class Programs:
         ):
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
-        bind = self.web_url.removeprefix("http://")
         # Keep-alive longer than any user pauses: a connection closed just as it is used again looks like an error.
-        options = f"--workers 2 --worker-class gthread --threads {THREADS} --keep-alive 30 --graceful-timeout 20"
-        self._start(
-            "web",
-            [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "--no-control-socket",
-                "--bind",
-                bind,
-                *options.split(),
-                "calendar_sync.wsgi:application",
-            ],
-            LOGPIPE_WORKER_CAPACITY=str(THREADS),
-        )
+        options = f"--workers 2 --threads {THREADS} --keep-alive 30"
+        self._start_web("web", self.web_url, options.split(), THREADS)
+        certificate, key = make_certificate(self.directory)
+        trust = ssl.create_default_context(cafile=certificate)
+        self._start_web("web-tls", self.secure_url, ["--certfile", str(certificate), "--keyfile", str(key)], 1)
         self._await("web", lambda: urlopen(f"{self.web_url}/healthz", timeout=2).status == 200)
-        health = f"calendar-sync={self.web_url}/healthz"
-        self._start("probe", [sys.executable, "-m", "logging_pkg.cli", "probe", health])
+        self._await("web-tls", lambda: urlopen(f"{self.secure_url}/healthz", timeout=2, context=trust).status == 200)
+        checks = [f"calendar-sync={self.web_url}/healthz", f"calendar-sync-tls={self.secure_url}/healthz"]
+        self._start(
+            "probe",
+            [sys.executable, "-m", "logging_pkg.cli", "probe", *checks],
+            SSL_CERT_FILE=str(certificate),
+        )
         self._start(
             "worker",
             [sys.executable, "manage.py", "run_sync_worker", "--interval", "45"],
@@ -142,7 +139,7 @@ class Programs:
 
     def stop_application(self) -> None:
         """Stop what emits, so that every event is written."""
-        for name in ("probe", "worker", "web"):
+        for name in ("probe", "worker", "web-tls", "web"):
             if name in self._children:
                 self._children[name].stop(deadline_s=30)
 
@@ -161,6 +158,11 @@ class Programs:
         child = Child(name, command, log, directory=_ROOT, environ={**self._environ, **environ})
         self._children[name] = child
         child.start()
+
+    def _start_web(self, name: str, url: str, options: list[str], threads: int) -> None:
+        command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--bind", url.partition("//")[2]]
+        command += ["--worker-class", "gthread", "--graceful-timeout", "20", *options]
+        self._start(name, [*command, "calendar_sync.wsgi:application"], LOGPIPE_WORKER_CAPACITY=str(threads))
 
     def _await(self, name: str, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _READY_S

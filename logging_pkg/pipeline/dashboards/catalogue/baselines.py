@@ -23,7 +23,8 @@ class Compared:
         alert: the rule's name.
         by: the label that tells the lines apart.
         now, baseline, noise: PromQL of each.
-        series: of what `now` is a quartile, where there is enough of it to be judged.
+        series: the 45 minutes of which `now` is a quartile where there is enough to be judged, a range vector. The
+            ruler's series, since Prometheus's own come every five minutes.
         unit: Grafana's.
         logs: LogQL of the lines behind it.
         bound: whether a worse value is one that was `at least` so high, or `at most`.
@@ -59,7 +60,7 @@ def _panel(one: Compared, width: int) -> Panel:
         "four in five of the last seven days had at this hour, whichever is the worse. "
         f"{one.noise_name.capitalize()}: {one.noise_told} What is asked too seldom to be judged is drawn all the same.",
         (
-            Query(f"{one.now} or quantile_over_time({quartile}, {one.series}[45m])", f"{{{{{one.by}}}}} now"),
+            Query(f"{one.now} or quantile_over_time({quartile}, {one.series})", f"{{{{{one.by}}}}} now"),
             *(Query(expr, f"{{{{{one.by}}}}} {name}", may_be_empty=_HISTORY) for name, expr in lines),
         ),
         unit=one.unit,

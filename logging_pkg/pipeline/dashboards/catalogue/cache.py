@@ -123,7 +123,8 @@ CACHE: Final = Dashboard(
                 "RouteCacheHitRatioDropped",
                 "route",
                 f"route:http_cache_hit_ratio:quartile_45m{{{_ROUTE}}}",
-                f"route:http_cache_hit_ratio:avg_5m{{{_ROUTE}}}",
+                f"(route:http_cache_hits:sum_5m{{{_ROUTE}}} / (route:http_cache_hits:sum_5m{{{_ROUTE}}} "
+                f"+ route:http_cache_misses:sum_5m{{{_ROUTE}}} > 0))[45m:1m]",
                 f"route:http_cache_hit_ratio:baseline_1h{{{_ROUTE}}}",
                 f"route:http_cache_hit_ratio:noise_1w{{{_ROUTE}}}",
                 unit="percentunit",

@@ -81,7 +81,7 @@ DATABASE: Final = Dashboard(
                 "RouteQueriesRegressed",
                 "route",
                 f"route:http_queries_per_request:quartile_45m{{{_ROUTE}}}",
-                f"route:http_queries_per_request:avg_5m{{{_ROUTE}}}",
+                f"route:http_queries_per_request:avg_5m{{{_ROUTE}}}[45m]",
                 f"route:http_queries_per_request:baseline_1h{{{_ROUTE}}}",
                 f"route:http_queries_per_request:noise_1w{{{_ROUTE}}}",
                 unit="short",

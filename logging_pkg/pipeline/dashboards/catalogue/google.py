@@ -111,7 +111,7 @@ GOOGLE: Final = Dashboard(
                 "GoogleLatencyRegressed",
                 "operation",
                 f"operation:google_api_duration_ms:quartile_p95_45m{{{CHOSEN}}}",
-                f"operation:google_api_duration_ms:p95_5m{{{CHOSEN}}}",
+                f"operation:google_api_duration_ms:p95_5m{{{CHOSEN}}}[45m]",
                 f"operation:google_api_duration_ms:baseline_1h{{{CHOSEN}}}",
                 f"operation:google_api_duration_ms:noise_1w{{{CHOSEN}}}",
                 unit="ms",
