@@ -35,7 +35,7 @@ def database_fields(totals: Totals) -> dict[str, Any]:
                 {
                     "alias": alias[:MAX_ALIAS_CHARACTERS],
                     "count": database.count,
-                    "time_ms": (database.nanoseconds + 500) // 1000 / 1000,
+                    "time_ms": milliseconds(database.nanoseconds),
                     "commit_count": database.commits,
                     "rollback_count": database.rollbacks,
                     "transaction_time_ms": milliseconds(database.transaction_nanoseconds) if transactions else 0.0,

@@ -31,6 +31,7 @@ _KINDS: Mapping[type, frozenset[str]] = {
     list: frozenset({"array"}),
     dict: frozenset({"object"}),
 }
+_FROM_ZERO: Mapping[str, Any] = {"minimum": 0}
 #: Integers below it are floats, too, without rounding.
 _EXACT = 2**53
 #: Shapes remembered per event; each optional or nullable field may double them, so a schema of many asks for the rest.
@@ -101,7 +102,7 @@ def _check_of(
         test = properties[name].test(kind, variable, f"c{number}", constants)
         if test is None:
             return None
-        if kind is float and test == f"{variable} >= 0.0 and {variable} < 1e999":
+        if kind is float and test == _range(variable, _FROM_ZERO, is_float=True):
             # Together they cost one comparison less each: a sum of numbers from 0 is infinite if one of them is.
             test = f"{variable} >= 0.0"
             floats.append(variable)
