@@ -107,8 +107,7 @@ class Programs:
             self._run_once([sys.executable, "manage.py", *command])
         self._start("shipper", [sys.executable, "-m", "logging_pkg.cli", "ship"])
         # Keep-alive longer than any user pauses: a connection closed just as it is used again looks like an error.
-        options = f"--workers 2 --threads {THREADS} --keep-alive 30"
-        self._start_web("web", self.web_url, options.split(), THREADS)
+        self._start_web("web", self.web_url, ["--workers", "2", "--keep-alive", "30"], THREADS)
         certificate, key = make_certificate(self.directory)
         trust = ssl.create_default_context(cafile=certificate)
         self._start_web("web-tls", self.secure_url, ["--certfile", str(certificate), "--keyfile", str(key)], 1)
@@ -161,7 +160,7 @@ class Programs:
 
     def _start_web(self, name: str, url: str, options: list[str], threads: int) -> None:
         command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--bind", url.partition("//")[2]]
-        command += ["--worker-class", "gthread", "--graceful-timeout", "20", *options]
+        command += ["--worker-class", "gthread", "--threads", str(threads), "--graceful-timeout", "20", *options]
         self._start(name, [*command, "calendar_sync.wsgi:application"], LOGPIPE_WORKER_CAPACITY=str(threads))
 
     def _await(self, name: str, is_ready: Callable[[], bool]) -> None:

@@ -63,10 +63,10 @@ class QueryTotals(Accounted):
         #: Nanoseconds of the queries that have not been added up, by statement. Written without the lock, by
         #: `add_query` and by whoever finds a list in here; empty in a nested unit, whose queries count in others, too.
         self.recent: dict[Statement, list[int]] = {}
-        #: Statements that may have a list there.
-        self.max_recent = MAX_STATEMENTS if parent is None else 0
         #: Count and nanoseconds of those that have been.
         self._statements: dict[Statement, tuple[int, int]] = {}
+        #: Statements that may have a list in `recent`.
+        self.max_recent = MAX_STATEMENTS if parent is None else 0
         #: The project's line that repeated a statement too often.
         self._callers: dict[Statement, str | None] = {}
         self.settings = settings = conf.settings()
