@@ -28,14 +28,8 @@ from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
 from logging_pkg.instrumentation.process import start_heartbeat
 from logging_pkg.instrumentation.request.queue_time import queue_time_ms
-from logging_pkg.instrumentation.request.watch import (
-    NO_REMOTE_PARENT,
-    RemoteParent,
-    RequestTotals,
-    RequestWatch,
-    fill_path,
-    remote_parent,
-)
+from logging_pkg.instrumentation.request.remote_parent import NO_REMOTE_PARENT, RemoteParent, remote_parent
+from logging_pkg.instrumentation.request.watch import RequestTotals, RequestWatch, fill_path
 from logging_pkg.instrumentation.request.watchdog import start_watchdog
 from logging_pkg.schemas.conventions import UNROUTED
 
@@ -67,13 +61,14 @@ class ObservabilityMiddleware:
         if self._is_async:
             markcoroutinefunction(self)
         self._excluded = tuple(path for path in settings.excluded_paths if not path.endswith("*"))
-        self._excluded_prefixes = tuple(path[:-1] for path in settings.excluded_paths if path.endswith("*"))
+        prefixes = tuple(path[:-1] for path in settings.excluded_paths if path.endswith("*"))
+        self._excluded_prefixes = prefixes or ("\0",)  # no path starts with it
         start_heartbeat()
         start_watchdog()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Serve a request, watched unless its path is excluded."""
-        if request.path in self._excluded or request.path.startswith(self._excluded_prefixes or ("\0",)):
+        if request.path in self._excluded or request.path.startswith(self._excluded_prefixes):
             return self._serve_unobserved_async(request) if self._is_async else self._serve_unobserved(request)
         if self._is_async:
             return self._serve_async(request)
@@ -155,23 +150,23 @@ def _respond(watch: RequestWatch, request: HttpRequest, response: HttpResponseBa
         _finish(watch, request, None)
         return response
     try:
-        _watch_response(watch, request, response)
+        watch.responded()
+        header = watch.totals.settings.correlation_header
+        if header:
+            # Two ASCII words: nothing to convert, and no exception to catch for a header that is not there.
+            response.headers._store.setdefault(header.lower(), (header, watch.span.correlation_id))
+        if response.streaming:
+            _watch_stream(watch, request, response)
+        else:
+            # The server strips the body of an answer to HEAD.
+            size = 0 if request.method == "HEAD" else len(response.content)  # type: ignore[attr-defined]
+            _finish(watch, request, response, response_bytes=size)
     except Exception as error:
         keep_in(error)
     return response
 
 
-def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
-    watch.responded()
-    header, span = watch.totals.settings.correlation_header, watch.span
-    if header:
-        # Two ASCII words: nothing to convert, and no exception to catch for a header that is not there.
-        response.headers._store.setdefault(header.lower(), (header, span.correlation_id))
-    if not response.streaming:
-        # The server strips the body of an answer to HEAD.
-        size = 0 if request.method == "HEAD" else len(response.content)  # type: ignore[attr-defined]
-        _finish(watch, request, response, response_bytes=size)
-        return
+def _watch_stream(watch: RequestWatch, request: HttpRequest, response: HttpResponseBase) -> None:
     stream = _Stream(watch, request, response)
     # Past the property's setter, which would drop a FileResponse's file and with it the server's sendfile.
     inner = getattr(response, "_iterator", None)
@@ -180,7 +175,7 @@ def _watch_response(watch: RequestWatch, request: HttpRequest, response: HttpRes
         response._iterator = wrapped  # type: ignore[attr-defined]
     closers = response._resource_closers  # type: ignore[attr-defined]
     # What the body does when it is closed half-way (a rollback, a query in `finally`) is the request's.
-    previous = activate(span)
+    previous = activate(watch.span)
     closers[:] = [carry_context(closer) for closer in closers]
     activate(previous)
     # Some servers never call close(), and an unconsumed stream has only its closers: both ends finish, the first wins.
@@ -295,7 +290,7 @@ def _finish(
         )
         if (ended := watch.totals.ended) is not None:
             # Requests are part of a circle, so what they hold waits for the garbage collector: let it be little.
-            setattr(request, REQUEST_ATTRIBUTE, ended.span)
+            setattr(request, REQUEST_ATTRIBUTE, ended)
     except Exception as fault:
         keep_in(fault)
 
@@ -343,5 +338,6 @@ def known_user(request: HttpRequest) -> Any:
 
 
 def _user_id(request: HttpRequest) -> str | None:
-    key = getattr(known_user(request), "pk", None)
+    user = known_user(request)
+    key = None if user is None else getattr(user, "pk", None)
     return None if key is None else user_id_of(key)

@@ -5,7 +5,6 @@ In: totals, nanoseconds. Out: event fields. Never: more aliases than a schema ad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from logging_pkg.instrumentation.totals import Totals
@@ -21,7 +20,11 @@ def milliseconds(nanoseconds: int) -> float:
     return (nanoseconds + 500) // 1000 / 1000
 
 
-def database_fields(totals: Totals) -> dict[str, Any]:
+#: Count, time in milliseconds, duplicates, and what each alias had of them.
+QueryFields = tuple[int, float, int, list[dict[str, Any]]]
+
+
+def query_fields(totals: Totals) -> QueryFields:
     """The queries of a unit as event fields, summed and per alias."""
     count = nanoseconds = duplicates = 0
     queries: list[dict[str, Any]] = []
@@ -33,31 +36,15 @@ def database_fields(totals: Totals) -> dict[str, Any]:
         if len(queries) < MAX_ALIASES:
             queries.append(
                 {
-                    "alias": alias[:MAX_ALIAS_CHARACTERS],
+                    "alias": alias if len(alias) <= MAX_ALIAS_CHARACTERS else alias[:MAX_ALIAS_CHARACTERS],
                     "count": database.count,
-                    "time_ms": milliseconds(database.nanoseconds),
+                    "time_ms": (database.nanoseconds + 500) // 1000 / 1000,
                     "commit_count": database.commits,
                     "rollback_count": database.rollbacks,
                     "transaction_time_ms": milliseconds(database.transaction_nanoseconds) if transactions else 0.0,
                 }
             )
-    return {
-        "query_count": count,
-        "query_time_ms": (nanoseconds + 500) // 1000 / 1000,
-        "duplicate_query_count": duplicates,
-        "queries": queries,
-    }
-
-
-#: Those of a unit that has not used a cache.
-NO_CACHE_FIELDS: Mapping[str, Any] = {
-    "cache_hit_count": 0,
-    "cache_miss_count": 0,
-    "cache_set_count": 0,
-    "cache_delete_count": 0,
-    "cache_time_ms": 0.0,
-    "caches": [],
-}
+    return count, (nanoseconds + 500) // 1000 / 1000, duplicates, queries
 
 
 def cache_fields(totals: Totals) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any
 
 from logging_pkg import conf
-from logging_pkg.context import Span
+from logging_pkg.context import SpanIds
 from logging_pkg.exceptions import EventError
 from logging_pkg.writer import get_writer
 
 
-def emit_safely(event: str, fields: Mapping[str, Any], span: Span | None = None) -> None:
+def emit_safely(event: str, fields: Mapping[str, Any], span: SpanIds | None = None) -> None:
     """Emit an event of our own instrumentation; anything but a strict-mode schema error is swallowed and counted."""
     try:
         get_writer().emit(event, fields, None, span)

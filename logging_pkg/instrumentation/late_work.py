@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from logging_pkg.context import Span
+from logging_pkg.context import SpanIds
 
 _clock = time.perf_counter_ns
 
@@ -31,15 +31,26 @@ class LateWork:
     api_nanoseconds: int = 0
 
 
-@dataclass(slots=True)
-class Ended:
-    """A finished request, as far as its late work has to tell of it. Its span has no totals: these hold it."""
+class Ended(SpanIds):
+    """A finished request, as far as its late work and records logged after it have to tell of it.
 
-    at: int
-    method: str
-    route: str
-    outcome: str
-    span: Span
+    Attributes:
+        at: when it ended, nanoseconds.
+        method: its HTTP method.
+        route: its route template.
+        outcome: its outcome.
+    """
+
+    __slots__ = ("at", "method", "outcome", "route")
+
+    def __init__(self, at: int, method: str, route: str, outcome: str, span: SpanIds) -> None:
+        self.at = at
+        self.method = method
+        self.route = route
+        self.outcome = outcome
+        # Not the span: that leads to the totals, and by them to much else.
+        self.correlation_id = span.correlation_id
+        self.fragment = span.fragment
 
 
 class Unattributed:

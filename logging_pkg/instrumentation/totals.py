@@ -55,7 +55,7 @@ class Totals(QueryTotals):
     _is_told = False
 
     def __init__(self, parent: Totals | None = None, route: Callable[[], str | None] | None = None) -> None:
-        super().__init__(parent)
+        QueryTotals.__init__(self, parent)  # `super()` would be one more object for each unit
         self.route: Callable[[], str | None] = route or (parent.route if parent else _no_route)
         self.caches: dict[str, CacheTotals] = {}
 

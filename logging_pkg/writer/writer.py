@@ -18,7 +18,7 @@ import orjson
 
 from logging_pkg import conf
 from logging_pkg.conf import Settings
-from logging_pkg.context import Span, current_span
+from logging_pkg.context import SpanIds, current_span
 from logging_pkg.exceptions import InvalidEventError, UnknownEventError
 from logging_pkg.schemas import Registry, has_non_finite, load_registry, problems_of
 from logging_pkg.schemas.conventions import EVENT_NAME_PATTERN, LEVELS
@@ -66,11 +66,10 @@ class Writer:
         self.started = time.monotonic()
         self.written = self.rejected = self.failed = self.shortened = self.faults = 0
         self.emitted = self.emit_nanoseconds = 0
-        self._instance = self.instance_id.encode()
         self._seq = 0
         self._microseconds = 0
-        self._second = -1
-        self._second_text = b""
+        self._second = ""
+        self._second_text = ""
         self._last_complaint = 0.0
         self._is_writing = False
         self._interrupting: deque[tuple[bytes, bytes, bytes]] = deque()
@@ -112,7 +111,9 @@ class Writer:
             self._sink = sink
         return previous
 
-    def emit(self, event: str, fields: Mapping[str, Any], level: str | None = None, span: Span | None = None) -> None:
+    def emit(
+        self, event: str, fields: Mapping[str, Any], level: str | None = None, span: SpanIds | None = None
+    ) -> None:
         """Write one event.
 
         Args:
@@ -136,7 +137,7 @@ class Writer:
                     self.emitted += 1
                     self.emit_nanoseconds += _clock() - started
 
-    def _emit(self, event: str, fields: Mapping[str, Any], level: str | None, span: Span | None) -> None:
+    def _emit(self, event: str, fields: Mapping[str, Any], level: str | None, span: SpanIds | None) -> None:
         try:
             accepts, default_level, heads = self._compiled[event]
             head = heads[level or default_level]
@@ -202,30 +203,13 @@ class Writer:
         self._seq = seq = self._seq + 1
         # A clock set back must not order this event before the last one.
         self._microseconds = microseconds = max(self._microseconds, _time_ns() // 1000)
-        second, fraction = divmod(microseconds, 1_000_000)
-        if second != self._second:
+        # Cut as text: to format numbers costs more code than all the rest of the line.
+        digits = str(microseconds)
+        if (second := digits[:-6]) != self._second:
             self._second = second
-            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        number = b"%d" % seq
-        line = b"".join(
-            (
-                head,
-                b',"timestamp":"',
-                self._second_text,
-                b".%06d" % fraction,
-                b'Z","seq":',
-                number,
-                b',"event_id":"',
-                self._instance,
-                b"-",
-                number,
-                b'",',
-                fragment,
-                b"," if len(body) > 2 else b"",
-                body[1:],
-                b"\n",
-            )
-        )
+            self._second_text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(int(second)))
+        stamp = f',"timestamp":"{self._second_text}.{digits[-6:]}Z","seq":{seq},"event_id":"{self.instance_id}-{seq}",'
+        line = b"".join((head, stamp.encode(), fragment, b"," if len(body) > 2 else b"", body[1:], b"\n"))
         try:
             self._sink.write(line)
         except OSError as error:
@@ -238,14 +222,14 @@ class Writer:
             raise
         self.written += 1
 
-    def _refuse_name(self, event: object, level: str | None, span: Span | None) -> None:
+    def _refuse_name(self, event: object, level: str | None, span: SpanIds | None) -> None:
         if isinstance(event, str) and event in self._compiled:
             self._reject(event, [f'{event}: level "{str(level)[:20]}" is not one of {", ".join(LEVELS)}'], span)
             return
         problem = self.registry.unknown_event(event)
         self._reject(event if isinstance(event, str) else "invalid", [problem], span, unknown=True)
 
-    def _refuse_fields(self, event: str, fields: Mapping[str, Any], span: Span | None) -> None:
+    def _refuse_fields(self, event: str, fields: Mapping[str, Any], span: SpanIds | None) -> None:
         schema = self.registry.events[event]
         problems = _unwritable(event, fields)
         if not problems:
@@ -254,7 +238,7 @@ class Writer:
             )
         self._reject(event, problems, span)
 
-    def _reject(self, event: str, problems: list[str], span: Span | None, *, unknown: bool = False) -> None:
+    def _reject(self, event: str, problems: list[str], span: SpanIds | None, *, unknown: bool = False) -> None:
         self.rejected += 1
         if self.settings.strict:
             raise (UnknownEventError if unknown else InvalidEventError)(event, problems)

@@ -6,14 +6,14 @@ Never: keeps SQL parameters, loses a count between threads, grows without bound.
 
 from __future__ import annotations
 
-import threading
+from _thread import RLock  # threading's own is a function around it, which runs for each unit
 from dataclasses import dataclass
 from typing import Self
 
 from logging_pkg import conf
 from logging_pkg.instrumentation.database.caller import project_caller
 from logging_pkg.instrumentation.database.statements import Statement
-from logging_pkg.instrumentation.late_work import Accounted, Ended, unattributed
+from logging_pkg.instrumentation.late_work import Accounted, unattributed
 
 #: Distinct statements remembered; a unit that runs more has other problems, and still counts them all.
 MAX_STATEMENTS = 2_000
@@ -57,7 +57,7 @@ class QueryTotals(Accounted):
     query_overhead: int | None = None
 
     def __init__(self, parent: Self | None) -> None:
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self.parent: Self | None = parent
         self._databases: dict[str, DatabaseTotals] = {}
         #: Nanoseconds of the queries that have not been added up, by statement. Written without the lock, by
@@ -112,11 +112,6 @@ class QueryTotals(Accounted):
         if self.ended is not None:
             self._take_as_late()
 
-    def end(self, ended: Ended) -> bool:
-        """As Accounted does; from now on every query is looked at."""
-        self.look_above = -1
-        return super().end(ended)
-
     def _note_repeated(self, statement: Statement, count: int) -> None:
         if count <= self.settings.n_plus_one_threshold:
             return
@@ -161,31 +156,33 @@ class QueryTotals(Accounted):
         return count_before + count
 
     def _complete(self) -> None:
+        # From now on every query is looked at.
+        self.look_above = -1
         self._add_up(is_last=True)
 
     def _add_up(self, *, is_last: bool = False) -> None:
         """With the lock held: move what was put down without it into the totals.
 
         Args:
-            is_last: nothing comes after it, so a statement that was run a few times need not be remembered.
+            is_last: nothing comes after it, so a statement that was run once need not be remembered.
         """
         threshold = self.settings.n_plus_one_threshold
         is_short = is_last and not self._statements
         alias, database = None, None
         for statement, times in list(self.recent.items()):
-            # One copy: what another thread puts down meanwhile stays.
-            taken = times[:]
-            count = len(taken)
-            del times[:count]
-            if is_short and 0 < count <= threshold:
+            if is_short and len(times) == 1:
                 # What `_add` does, for nearly every statement of nearly every request.
                 if database is None or statement.alias != alias:
                     alias = statement.alias
                     database = self._database(alias, statement.vendor)
-                database.count += count
-                database.nanoseconds += sum(taken)
-                database.duplicates += count - 1
-            elif count and self._add(statement, count, sum(taken)) > threshold:
+                database.count += 1
+                database.nanoseconds += times.pop()
+                continue
+            # One copy: what another thread puts down meanwhile stays.
+            taken = times[:]
+            count = len(taken)
+            del times[:count]
+            if count and self._add(statement, count, sum(taken)) > threshold:
                 self.has_repeated = True
 
     def _take_as_late(self) -> None:
@@ -235,12 +232,13 @@ class QueryTotals(Accounted):
     @property
     def databases(self) -> dict[str, DatabaseTotals]:
         """Totals by alias, of all queries so far; once the unit has ended they change no more."""
-        self._bring_up_to_date()
+        if self.ended is None:
+            self._bring_up_to_date()
         return self._databases
 
     def _bring_up_to_date(self) -> None:
-        if self.ended is None:
-            with self._lock:
+        with self._lock:
+            if self.ended is None:
                 self._add_up()
 
     @property

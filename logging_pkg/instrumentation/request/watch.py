@@ -11,25 +11,15 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Any
 
-from logging_pkg.conf import Settings
-from logging_pkg.context import (
-    Span,
-    current_unit,
-    new_correlation_id,
-    parse_correlation_id,
-    parse_traceparent,
-    start_root_span,
-    start_span,
-)
+from logging_pkg.context import Span, current_unit, new_correlation_id, start_root_span, start_span
 from logging_pkg.events.stacks import describe_exception
 from logging_pkg.instrumentation.database.findings import report_n_plus_one, report_query_count
-from logging_pkg.instrumentation.fields import NO_CACHE_FIELDS, cache_fields, database_fields, milliseconds
+from logging_pkg.instrumentation.fields import cache_fields, milliseconds, query_fields
 from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.late_work import Ended, unattributed
+from logging_pkg.instrumentation.request.remote_parent import NO_REMOTE_PARENT, RemoteParent
 from logging_pkg.instrumentation.request.watchdog import in_flight
 from logging_pkg.instrumentation.totals import Totals
 
@@ -38,9 +28,43 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _clock = time.perf_counter_ns
 
-#: Correlation ID and span ID of the caller in another process; the latter is known only from a `traceparent`.
-RemoteParent = tuple[str | None, str | None]
-NO_REMOTE_PARENT: RemoteParent = (None, None)
+
+#: `http.request_finished` of a request that was answered at once and used nothing. Copied, and filled in where there is
+#: more to tell: Python copies a dictionary in one step, and puts one of so many keys together from parts.
+_FINISHED: dict[str, Any] = {
+    "method": "",
+    "route": "",
+    "path": "",
+    "status_code": 0,
+    "status_class": "",
+    "outcome": "",
+    "response_time_ms": 0.0,
+    "time_to_first_byte_ms": 0.0,
+    "is_error": 0,
+    "is_slow": 0,
+    "apdex": 1,
+    "query_count": 0,
+    "query_time_ms": 0.0,
+    "duplicate_query_count": 0,
+    "queries": [],
+    "queries_unattributed": 0,
+    "cache_hit_count": 0,
+    "cache_miss_count": 0,
+    "cache_set_count": 0,
+    "cache_delete_count": 0,
+    "cache_time_ms": 0.0,
+    "caches": [],
+    "api_call_count": 0,
+    "api_time_ms": 0.0,
+    "user_id": None,
+    "request_size_bytes": None,
+    "response_size_bytes": 0,
+    "is_streaming": 0,
+    "is_htmx": 0,
+    "findings_dropped": 0,
+    "details_dropped": 0,
+    "instrumentation_us": 0.0,
+}
 
 
 class RequestTotals(Totals):
@@ -118,16 +142,16 @@ class RequestWatch:
             outcome = "server_error" if status >= 500 else "client_error" if status >= 400 else "ok"
         slow_ms = settings.slow_request_threshold_ms
         is_slow = slow_ms is not None and elapsed_ms > slow_ms
-        is_error = int(outcome == "server_error")
+        is_error = outcome == "server_error"
         route, totals, span = self.route(), self.totals, self.span
-        if not totals.end(Ended(ended, self.method, route, outcome, span.without_totals())):
+        if not totals.end(Ended(ended, self.method, route, outcome, span)):
             return
         error = error or totals.error
-        databases = database_fields(totals)
+        query_count, query_time_ms, duplicate_query_count, queries = query_fields(totals)
         api_time_ms = milliseconds(totals.api_nanoseconds) if totals.api_calls else 0.0
         if totals.has_repeated:
             report_n_plus_one(totals, span)
-        if settings.query_count_threshold is not None and databases["query_count"] > settings.query_count_threshold:
+        if settings.query_count_threshold is not None and query_count > settings.query_count_threshold:
             report_query_count(totals, span)
         if is_slow and totals.take_finding():
             emit_safely(
@@ -137,42 +161,56 @@ class RequestWatch:
                     "route": route,
                     "response_time_ms": elapsed_ms,
                     "threshold_ms": slow_ms,
-                    "query_count": databases["query_count"],
-                    "query_time_ms": databases["query_time_ms"],
+                    "query_count": query_count,
+                    "query_time_ms": query_time_ms,
                     "api_time_ms": api_time_ms,
                 },
                 span,
             )
-        fields: dict[str, Any] = {
-            "method": self.method,
-            "route": route,
-            "path": path or route,
-            "status_code": status,
-            "status_class": _STATUS_CLASSES[status // 100],
-            "outcome": outcome,
-            "response_time_ms": elapsed_ms,
-            "time_to_first_byte_ms": ((self._first_byte or ended) - self.entered + 500) // 1000 / 1000,
-            "is_error": is_error,
-            "is_slow": int(is_slow),
-            "apdex": _apdex(elapsed_ms, settings.apdex_threshold_ms, is_error),
-            **databases,
-            "queries_unattributed": unattributed.query_count - self._unattributed,
-            **(cache_fields(totals) if totals.caches else NO_CACHE_FIELDS),
-            "api_call_count": totals.api_calls,
-            "api_time_ms": api_time_ms,
-            "user_id": user_id,
-            "request_size_bytes": request_bytes,
-            "response_size_bytes": response_bytes,
-            "is_streaming": int(is_streaming),
-            "is_htmx": int(is_htmx),
-            "findings_dropped": totals.findings_dropped,
-            "details_dropped": totals.details_dropped,
-        }
+        fields = _FINISHED.copy()
+        fields["method"] = self.method
+        fields["route"] = route
+        fields["path"] = path or route
+        fields["status_code"] = status
+        fields["status_class"] = _STATUS_CLASSES[status // 100]
+        fields["outcome"] = outcome
+        fields["response_time_ms"] = elapsed_ms
+        fields["time_to_first_byte_ms"] = ((self._first_byte or ended) - self.entered + 500) // 1000 / 1000
+        if is_error:
+            fields["is_error"] = 1
+        if is_slow:
+            fields["is_slow"] = 1
+        if is_error or elapsed_ms > settings.apdex_threshold_ms:
+            # Satisfied is 1, tolerating (up to four times the threshold) a half (Apdex specification 1.1).
+            fields["apdex"] = 0 if is_error or elapsed_ms > 4 * settings.apdex_threshold_ms else 0.5
+        fields["query_count"] = query_count
+        fields["query_time_ms"] = query_time_ms
+        fields["duplicate_query_count"] = duplicate_query_count
+        fields["queries"] = queries
+        fields["queries_unattributed"] = unattributed.query_count - self._unattributed
+        if totals.caches:
+            fields |= cache_fields(totals)
+        if totals.api_calls:
+            fields["api_call_count"] = totals.api_calls
+            fields["api_time_ms"] = api_time_ms
+        if user_id is not None:
+            fields["user_id"] = user_id
+        if request_bytes is not None:
+            fields["request_size_bytes"] = request_bytes
+        fields["response_size_bytes"] = response_bytes
+        if is_streaming:
+            fields["is_streaming"] = 1
+        if is_htmx:
+            fields["is_htmx"] = 1
+        if totals.findings_dropped:
+            fields["findings_dropped"] = totals.findings_dropped
+        if totals.details_dropped:
+            fields["details_dropped"] = totals.details_dropped
         if self.queue_ms is not None:
             fields["queue_time_ms"] = self.queue_ms
         if error is not None:
             fields["error_type"], fields["error_stack"] = describe_exception(error)
-        watching = totals.watching_nanoseconds(databases["query_count"])
+        watching = totals.watching_nanoseconds(query_count)
         fields["instrumentation_us"] = (self._overhead + watching + _clock() - ended) // 100 / 10
         emit_safely("http.request_finished", fields, span)
         # Threads hold the span, the span the totals: what leads on from there would keep the request, its response and
@@ -180,41 +218,6 @@ class RequestWatch:
         totals.error = None
         totals.route = lambda: route
         totals.run_deferred()
-
-
-def remote_parent(headers: Callable[[str], str | None], peer: str, settings: Settings) -> RemoteParent:
-    """What a trusted peer sent; anything else is as if it had not been sent.
-
-    Args:
-        headers: looks a request header up by its name.
-        peer: address the request came from.
-        settings: whom to trust, and the name of the header.
-    """
-    if not _is_trusted(peer, settings.trusted_correlation_sources):
-        return NO_REMOTE_PARENT
-    traceparent = parse_traceparent(headers("traceparent") or "")
-    if traceparent is not None:
-        return traceparent
-    return parse_correlation_id(headers(settings.correlation_header or "X-Correlation-ID") or ""), None
-
-
-@lru_cache(maxsize=1024)
-def _is_trusted(peer: str, sources: tuple[str, ...]) -> bool:
-    if "*" in sources:
-        return True
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False  # a Unix socket has no address; trust it with "*"
-    # A server that listens on IPv6 for both reports an IPv4 peer as ::ffff:10.0.0.1.
-    address = getattr(address, "ipv4_mapped", None) or address
-    return any(address in ip_network(source) for source in sources)
-
-
-def _apdex(elapsed_ms: float, threshold_ms: float, is_error: int) -> float:
-    if is_error or elapsed_ms > 4 * threshold_ms:
-        return 0
-    return 1 if elapsed_ms <= threshold_ms else 0.5
 
 
 def fill_path(route: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -> str:

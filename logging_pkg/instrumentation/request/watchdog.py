@@ -109,7 +109,7 @@ def report_late_work(*, quiet_ns: int = 0) -> None:
             continue
         ended, taken = totals.ended, totals.take_late_work()
         if ended is not None and taken is not None:
-            emit_safely("http.orphaned_work_detected", _late_fields(ended, taken), ended.span)
+            emit_safely("http.orphaned_work_detected", _late_fields(ended, taken), ended)
 
 
 def _late_fields(ended: Ended, late: LateWork) -> dict[str, Any]:
