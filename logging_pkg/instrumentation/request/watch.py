@@ -28,7 +28,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _clock = time.perf_counter_ns
 
-
 #: `http.request_finished` of a request that was answered at once and used nothing. Copied, and filled in where there is
 #: more to tell: Python copies a dictionary in one step, and puts one of so many keys together from parts.
 _FINISHED: dict[str, Any] = {
