@@ -76,7 +76,7 @@ def test_an_invalid_line_fails_the_test_at_its_end(monkeypatch: pytest.MonkeyPat
 
     def block() -> None:
         with capture_events():
-            monkeypatch.setattr(get_writer(), "_instance", b"not-an-instance")
+            monkeypatch.setattr(get_writer(), "instance_id", "not-an-instance")
             emit()
 
     with pytest.raises(InvalidEventError, match='field "event_id" does not match'):
