@@ -18,7 +18,7 @@ from logging_pkg.context import active, start_span
 from logging_pkg.instrumentation.database.query_totals import MAX_STATEMENTS
 from logging_pkg.instrumentation.database.statements import Statement
 from logging_pkg.instrumentation.database.watch import watch_databases
-from logging_pkg.instrumentation.fields import query_fields
+from logging_pkg.instrumentation.fields import database_fields
 from logging_pkg.instrumentation.sync import sync_run
 from logging_pkg.instrumentation.totals import Totals
 from logging_pkg.testing import LogEvents, assert_event, assert_no_event, capture_events
@@ -117,7 +117,7 @@ def test_n_plus_one_is_found_by_fingerprint(client: Client, events: LogEvents) -
     assert {key: entry.count for key, entry in repeated.items()} == {"=?": 5, "IN(?…)": 5}
     number = inspect.getsourcelines(test_n_plus_one_is_found_by_fingerprint)[1] + 5
     assert repeated["=?"].caller == f"test_database.py:{number}"
-    assert query_fields(span.totals)[2] == 8
+    assert database_fields(span.totals)["duplicate_query_count"] == 8
 
 
 @pytest.mark.parametrize(("threshold", "found"), [(3, True), (4, False)])
@@ -126,6 +126,13 @@ def test_the_n_plus_one_threshold(threshold: int, found: bool) -> None:
     with capture_events(n_plus_one_threshold=threshold) as events:
         Client().get("/n-plus-one/4/")
     assert bool(events.named("db.n_plus_one_detected")) is found
+
+
+def test_a_threshold_of_none_finds_every_read() -> None:
+    """With 0, one that ran once is more than that."""
+    with capture_events(n_plus_one_threshold=0) as events:
+        Client().get("/queries/1/")
+    assert assert_event(events, "db.n_plus_one_detected", threshold=0)["count"] == 1
 
 
 @pytest.mark.parametrize(("count", "found"), [(10, False), (11, True)])

@@ -167,7 +167,7 @@ class QueryTotals(Accounted):
             is_last: nothing comes after it, so a statement that was run once need not be remembered.
         """
         threshold = self.settings.n_plus_one_threshold
-        is_short = is_last and not self._statements
+        is_short = is_last and not self._statements and threshold > 0
         alias, database = None, None
         for statement, times in list(self.recent.items()):
             if is_short and len(times) == 1:
@@ -232,14 +232,14 @@ class QueryTotals(Accounted):
     @property
     def databases(self) -> dict[str, DatabaseTotals]:
         """Totals by alias, of all queries so far; once the unit has ended they change no more."""
-        if self.ended is None:
-            self._bring_up_to_date()
+        self._bring_up_to_date()
         return self._databases
 
     def _bring_up_to_date(self) -> None:
-        with self._lock:
-            if self.ended is None:
-                self._add_up()
+        if self.ended is None:
+            with self._lock:
+                if self.ended is None:  # what was put down since then is late
+                    self._add_up()
 
     @property
     def query_count(self) -> int:
