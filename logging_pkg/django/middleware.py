@@ -338,6 +338,5 @@ def known_user(request: HttpRequest) -> Any:
 
 
 def _user_id(request: HttpRequest) -> str | None:
-    user = known_user(request)
-    key = None if user is None else getattr(user, "pk", None)
+    key = getattr(known_user(request), "pk", None)
     return None if key is None else user_id_of(key)

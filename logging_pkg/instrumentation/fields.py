@@ -20,11 +20,7 @@ def milliseconds(nanoseconds: int) -> float:
     return (nanoseconds + 500) // 1000 / 1000
 
 
-#: Count, time in milliseconds, duplicates, and what each alias had of them.
-QueryFields = tuple[int, float, int, list[dict[str, Any]]]
-
-
-def query_fields(totals: Totals) -> QueryFields:
+def database_fields(totals: Totals) -> dict[str, Any]:
     """The queries of a unit as event fields, summed and per alias."""
     count = nanoseconds = duplicates = 0
     queries: list[dict[str, Any]] = []
@@ -36,7 +32,7 @@ def query_fields(totals: Totals) -> QueryFields:
         if len(queries) < MAX_ALIASES:
             queries.append(
                 {
-                    "alias": alias if len(alias) <= MAX_ALIAS_CHARACTERS else alias[:MAX_ALIAS_CHARACTERS],
+                    "alias": alias[:MAX_ALIAS_CHARACTERS],
                     "count": database.count,
                     "time_ms": (database.nanoseconds + 500) // 1000 / 1000,
                     "commit_count": database.commits,
@@ -44,7 +40,12 @@ def query_fields(totals: Totals) -> QueryFields:
                     "transaction_time_ms": milliseconds(database.transaction_nanoseconds) if transactions else 0.0,
                 }
             )
-    return count, (nanoseconds + 500) // 1000 / 1000, duplicates, queries
+    return {
+        "query_count": count,
+        "query_time_ms": (nanoseconds + 500) // 1000 / 1000,
+        "duplicate_query_count": duplicates,
+        "queries": queries,
+    }
 
 
 def cache_fields(totals: Totals) -> dict[str, Any]:

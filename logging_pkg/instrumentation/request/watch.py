@@ -16,7 +16,7 @@ from typing import Any
 from logging_pkg.context import Span, current_unit, new_correlation_id, start_root_span, start_span
 from logging_pkg.events.stacks import describe_exception
 from logging_pkg.instrumentation.database.findings import report_n_plus_one, report_query_count
-from logging_pkg.instrumentation.fields import cache_fields, milliseconds, query_fields
+from logging_pkg.instrumentation.fields import cache_fields, database_fields, milliseconds
 from logging_pkg.instrumentation.guard import emit_safely
 from logging_pkg.instrumentation.late_work import Ended, unattributed
 from logging_pkg.instrumentation.request.remote_parent import NO_REMOTE_PARENT, RemoteParent
@@ -146,7 +146,8 @@ class RequestWatch:
         if not totals.end(Ended(ended, self.method, route, outcome, span)):
             return
         error = error or totals.error
-        query_count, query_time_ms, duplicate_query_count, queries = query_fields(totals)
+        databases = database_fields(totals)
+        query_count = databases["query_count"]
         api_time_ms = milliseconds(totals.api_nanoseconds) if totals.api_calls else 0.0
         if totals.has_repeated:
             report_n_plus_one(totals, span)
@@ -161,7 +162,7 @@ class RequestWatch:
                     "response_time_ms": elapsed_ms,
                     "threshold_ms": slow_ms,
                     "query_count": query_count,
-                    "query_time_ms": query_time_ms,
+                    "query_time_ms": databases["query_time_ms"],
                     "api_time_ms": api_time_ms,
                 },
                 span,
@@ -182,10 +183,7 @@ class RequestWatch:
         if is_error or elapsed_ms > settings.apdex_threshold_ms:
             # Satisfied is 1, tolerating (up to four times the threshold) a half (Apdex specification 1.1).
             fields["apdex"] = 0 if is_error or elapsed_ms > 4 * settings.apdex_threshold_ms else 0.5
-        fields["query_count"] = query_count
-        fields["query_time_ms"] = query_time_ms
-        fields["duplicate_query_count"] = duplicate_query_count
-        fields["queries"] = queries
+        fields |= databases
         fields["queries_unattributed"] = unattributed.query_count - self._unattributed
         if totals.caches:
             fields |= cache_fields(totals)
