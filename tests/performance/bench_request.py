@@ -3,8 +3,10 @@
 In: nothing. Out: CPU per request of each variant, what it adds over bare Django, and our share of django-prometheus's.
 Never: a socket, a number taken from another run.
 
-Every variant is a process of its own (`request_variants`), because instrumentation cannot be taken off again; all are alive
-at once and serve in turns, the others waiting. What a library does in threads of its own counts: the CPU time is the process's.
+Instrumentation cannot be taken off again, so each variant has processes of its own (`request_variants`): several, because one
+may be slower than its twin for good, by where its memory lies. All are alive at once and serve in turns, the others waiting:
+the machine's own speed changes from one half minute to the next by more than what is measured. What a library does in threads
+of its own counts: the CPU time is the process's.
 django-prometheus keeps counters in memory and writes nothing, so it does less than the others; it is the target for that reason.
 """
 
@@ -14,7 +16,6 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +23,6 @@ from typing import Self
 
 from tests.performance.request_variants import VARIANTS
 from tests.performance.side_by_side import (
-    FULL_ROUNDS,
-    QUICK_ROUNDS,
     Row,
     Spread,
     benchmark_main,
@@ -32,14 +31,14 @@ from tests.performance.side_by_side import (
     undisturbed,
 )
 
-#: Requests per turn: some 120 ms, so that the first ones, which find the processor's caches full of the turn before,
-#: weigh little.
-_REQUESTS = 100
+#: Requests per turn: some 150 ms, so that the first one, which finds the processor's caches full of the turn before, weighs
+#: little.
+_REQUESTS = 50
 #: What is added to stay under, whichever is larger: milliseconds, or a share of what django-prometheus adds in the run.
 TARGET_MS, TARGET_SHARE = 0.1, 0.4
-#: Sets of processes in a full run: a process may be 2 % slower than its twin for good, by where its memory lies, which
-#: is as much as what is measured.
-_FULL_SETS = 6
+#: Processes of each variant, and turns of each process.
+_QUICK_PROCESSES, _FULL_PROCESSES = 2, 5
+_QUICK_TURNS, _FULL_TURNS = 16, 60
 
 
 class Site:
@@ -48,7 +47,7 @@ class Site:
     def __init__(self, variant: str, scratch: Path) -> None:
         self._variant = variant
         directory = scratch / variant
-        directory.mkdir()
+        directory.mkdir(parents=True)
         command = [sys.executable, "-m", "tests.performance.request_variants", variant, str(directory)]
         # No settings but those of the variant; equal hash seeds, so that no process has luck with its dictionaries.
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOGPIPE_", "DJANGO_", "OTEL_"))}
@@ -63,12 +62,12 @@ class Site:
     def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=60)
 
-    def serve(self) -> float:
-        """Serve one turn and return CPU milliseconds per request."""
+    def serve(self) -> list[float]:
+        """Serve one turn and return the CPU milliseconds of each request."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{_REQUESTS}\n")
         self._process.stdin.flush()
-        return float(self._answer()) / _REQUESTS * 1000
+        return [int(nanoseconds) / 1e6 for nanoseconds in self._answer().split()]
 
     def _answer(self) -> str:
         assert self._process.stdout is not None
@@ -81,34 +80,43 @@ class Site:
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure all variants, in several sets of processes when there is time."""
-    sets = [
-        _measure_set(QUICK_ROUNDS if quick else FULL_ROUNDS // _FULL_SETS) for _ in range(1 if quick else _FULL_SETS)
-    ]
-    taken = {name: [cost for costs in sets for cost in costs[name]] for name in VARIANTS}
-    added = {name: differences(taken[name], taken["bare"]) for name in VARIANTS if name != "bare"}
-    # The median over sets, so that neither a lucky process nor an unlucky one decides.
+    """Measure all variants."""
+    processes = _QUICK_PROCESSES if quick else _FULL_PROCESSES
+    taken = _serve_in_turns(processes, _QUICK_TURNS if quick else _FULL_TURNS)
+    turns = {name: [statistics.fmean(turn) for turns in taken[name] for turn in turns] for name in VARIANTS}
+    # By the request: on a busy machine no turn passes undisturbed, but many a request does.
     alone = {
-        name: statistics.median(undisturbed(costs[name]) - undisturbed(costs["bare"]) for costs in sets)
-        for name in added
+        name: [undisturbed([cost for turn in turns for cost in turn]) for turns in taken[name]] for name in VARIANTS
     }
-    ours, theirs = alone["logging_pkg"], alone["django-prometheus"]
+    others = [name for name in VARIANTS if name != "bare"]
+    # Each of its processes against each bare one: the median of all pairs is the estimator of Hodges and Lehmann (1963),
+    # which neither a lucky process nor an unlucky one moves much.
+    added = {name: Spread.of(cost - bare for cost in alone[name] for bare in alone["bare"]) for name in others}
+    ours, theirs = added["logging_pkg"].median, added["django-prometheus"].median
     limit = max(TARGET_MS, TARGET_SHARE * theirs)
     return [
-        Row("bare Django, 5 ORM queries, CPU per request", Spread.of(taken["bare"]).show(".2f", " ms")),
-        *(Row(f"{name} adds, all rounds", spread.show("+.3f", " ms")) for name, spread in added.items()),
-        *(Row(f"{name} adds, undisturbed", f"{cost:+.3f} ms") for name, cost in alone.items()),
+        Row("bare Django, 5 ORM queries, CPU per request", Spread.of(turns["bare"]).show(".2f", " ms")),
+        *(
+            Row(f"{name} adds, all turns", differences(turns[name], turns["bare"]).show("+.3f", " ms"))
+            for name in others
+        ),
+        *(Row(f"{name} adds, undisturbed", spread.show("+.3f", " ms")) for name, spread in added.items()),
         Row("added by logging_pkg / by django-prometheus", f"{ours / theirs:.2f}x"),
         Row("added by logging_pkg", f"{ours * 1000:.0f} us", f"< {limit * 1000:.0f} us", ours < limit),
     ]
 
 
-def _measure_set(rounds: int) -> dict[str, list[float]]:
+def _serve_in_turns(processes: int, turns: int) -> dict[str, list[list[list[float]]]]:
+    """CPU milliseconds of each request, by turn, by process, by variant."""
     with TemporaryDirectory() as scratch, ExitStack() as stack:
-        sites = {name: stack.enter_context(Site(name, Path(scratch))) for name in VARIANTS}
+        sites = {
+            (name, number): stack.enter_context(Site(name, Path(scratch) / str(number)))
+            for number in range(processes)
+            for name in VARIANTS
+        }
         assert len({site.body_bytes for site in sites.values()}) == 1, "the variants serve different pages"
-        turns: dict[str, Callable[[], float]] = {name: site.serve for name, site in sites.items()}
-        return interleave(turns, rounds)
+        taken = interleave({key: site.serve for key, site in sites.items()}, turns)
+        return {name: [taken[name, number] for number in range(processes)] for name in VARIANTS}
 
 
 if __name__ == "__main__":

@@ -11,9 +11,13 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
+
+Name = TypeVar("Name")
+Cost = TypeVar("Cost")
 
 #: Rounds per variant: short and many, since the machine's own speed changes from second to second.
 QUICK_ROUNDS, FULL_ROUNDS = 31, 181
@@ -60,13 +64,13 @@ class Spread:
         return f"{self.median:{form}}{unit} ({self.low:{form}} … {self.high:{form}})"
 
 
-def interleave(variants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def interleave(variants: Mapping[Name, Callable[[], Cost]], rounds: int) -> dict[Name, list[Cost]]:
     """Run every variant once a round and return what each returned, round by round.
 
     The order changes round by round (ABC, ACB, BCA, BAC …): every variant runs as often first as last, and as often
     before another as after it. One round before the first is thrown away.
     """
-    taken: dict[str, list[float]] = {name: [] for name in variants}
+    taken: dict[Name, list[Cost]] = {name: [] for name in variants}
     names = list(variants)
     for turn in range(rounds + 1):
         shift = turn // 2 % len(names)
@@ -89,7 +93,7 @@ def differences(values: Sequence[float], baseline: Sequence[float]) -> Spread:
 
 
 def undisturbed(values: Sequence[float]) -> float:
-    """The mean of the fastest tenth of the rounds.
+    """The mean of the fastest tenth of the rounds, or of the parts of them.
 
     CPU time is a thing's own and what the machine's other users add to it by driving its data out of the caches they
     share. The second part is never less than nothing, and comes and goes: the fastest rounds have the least of it.
