@@ -35,7 +35,7 @@ _FROM_ZERO: Mapping[str, Any] = {"minimum": 0}
 #: Integers below it are floats, too, without rounding.
 _EXACT = 2**53
 #: Shapes remembered per event; each optional or nullable field may double them, so a schema of many asks for the rest.
-MAX_SHAPES = 64
+MAX_SHAPES = 128
 
 
 class _NotCompilable(Exception):  # noqa: N818  (never leaves this module)

@@ -66,7 +66,7 @@ def test_lines_behind_an_alert_may_be_anything(watched: Watched) -> None:
     kept = {"timestamp", "event", "event_id", "correlation_id", "service_name", "env", "is_error", "span_id"}
     usual = line("http.request_finished", "shop", time.time_ns(), is_error=1, correlation_id=CORRELATIONS[0])
     changes = [{name: HOSTILE for name, value in usual.items() if isinstance(value, str) and name not in kept}]
-    changes += [{"path": "x" * 30_000}]
+    changes += [{"path": "x" * 30_000}, {"parent_span_id": 1}]
     # `search` is tried with each of them in each field; at most a hundred lines are shown here.
     changes += [{name: WRONG[number % len(WRONG)]} for number, name in enumerate(sorted(usual.keys() - kept))]
     assert len(changes) < 90

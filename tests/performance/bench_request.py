@@ -4,7 +4,7 @@ In: nothing. Out: CPU per request of each variant, what it adds over bare Django
 Never: a socket, a number taken from another run.
 
 Instrumentation cannot be taken off again, so each variant has processes of its own (`request_variants`): several, because one
-may be slower than its twin for good, by where its memory lies. All are alive at once and serve in turns, the others waiting:
+may be slower than another for good, by where its memory lies. All are alive at once and serve in turns, the others waiting:
 the machine's own speed changes from one half minute to the next by more than what is measured. What a library does in threads
 of its own counts: the CPU time is the process's.
 django-prometheus keeps counters in memory and writes nothing, so it does less than the others; it is the target for that reason.
@@ -37,22 +37,33 @@ _REQUESTS = 50
 #: What is added to stay under, whichever is larger: milliseconds, or a share of what django-prometheus adds in the run.
 TARGET_MS, TARGET_SHARE = 0.1, 0.4
 #: Processes of each variant, and turns of each process.
-_QUICK_PROCESSES, _FULL_PROCESSES = 2, 5
-_QUICK_TURNS, _FULL_TURNS = 16, 60
+_QUICK_PROCESSES, _FULL_PROCESSES = 2, 8
+_QUICK_TURNS, _FULL_TURNS = 16, 30
 
 
 class Site:
-    """A variant's process."""
+    """One process of a variant.
 
-    def __init__(self, variant: str, scratch: Path) -> None:
+    Args:
+        variant: name of it.
+        number: of the process. Those of one number have one hash seed, or one variant would have more luck with its
+            dictionaries; those of a variant have different ones, or luck would be all that is measured.
+        scratch: for all files.
+    """
+
+    def __init__(self, variant: str, number: int, scratch: Path) -> None:
         self._variant = variant
-        directory = scratch / variant
-        directory.mkdir(parents=True)
+        directory = scratch / f"{variant}-{number}"
+        directory.mkdir()
         command = [sys.executable, "-m", "tests.performance.request_variants", variant, str(directory)]
-        # No settings but those of the variant; equal hash seeds, so that no process has luck with its dictionaries.
+        # No settings but those of the variant.
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("LOGPIPE_", "DJANGO_", "OTEL_"))}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment | {"PYTHONHASHSEED": "0"}
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment | {"PYTHONHASHSEED": str(number)},
         )
         self.body_bytes = int(self._answer())
 
@@ -110,7 +121,7 @@ def _serve_in_turns(processes: int, turns: int) -> dict[str, list[list[list[floa
     """CPU milliseconds of each request, by turn, by process, by variant."""
     with TemporaryDirectory() as scratch, ExitStack() as stack:
         sites = {
-            (name, number): stack.enter_context(Site(name, Path(scratch) / str(number)))
+            (name, number): stack.enter_context(Site(name, number, Path(scratch)))
             for number in range(processes)
             for name in VARIANTS
         }
