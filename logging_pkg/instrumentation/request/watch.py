@@ -28,8 +28,8 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _SAFE_VALUE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _clock = time.perf_counter_ns
 
-#: `http.request_finished` of a request that was answered at once and used nothing. Copied, filled in, and what only some
-#: requests have put behind it: Python copies a dictionary in one step, and puts one of so many keys together from parts.
+#: `http.request_finished` of a request that was answered at once and used nothing. Copied, filled in, and what only
+#: some requests have is put behind it: Python copies a dictionary in one step, and makes one of many keys from parts.
 _FINISHED: dict[str, Any] = {
     "method": "",
     "route": "",
