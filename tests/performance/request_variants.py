@@ -1,7 +1,8 @@
 """A small Django site under one kind of observation, served inside this process: one variant of `bench_request`.
 
 In: a variant's name and a scratch directory as arguments, a number of requests per line of stdin.
-Out: the CPU nanoseconds each of them took, a line of stdout for all. Never: a socket; a setting its library's documentation does not give.
+Out: the CPU nanoseconds each of them took, a line of stdout for all.
+Never: a socket; a setting its library's documentation does not give.
 """
 
 from __future__ import annotations
