@@ -70,7 +70,7 @@ CACHE: Final = Dashboard(
                     unit="percentunit",
                     logs=f'{{event="http.request_finished", {CHOSEN}}} '
                     '| json route="route", cache_miss_count="cache_miss_count" '
-                    '| route=~"$route" | cache_miss_count > 0',
+                    '| route=~"$route" | cache_miss_count!="" | cache_miss_count > 0',
                     runbooks=("RouteCacheHitRatioDropped",),
                     empty=_NOTHING,
                     no_limit="RouteCacheHitRatioDropped compares each route with its own week, below.",
