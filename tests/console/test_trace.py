@@ -156,7 +156,7 @@ def test_a_fresh_line_of_an_old_process_is_where_its_link_leads(staff: Client, l
     link = html.unescape(re.findall(r'<a class="label" href="([^"]+)"', listed)[0])
     text = settled(staff, link)
     asked = re.findall(r'<li class="event warning asked" data-row>(.*?)</li>', text, re.DOTALL)
-    assert len(asked) == 1
+    assert len(asked) == 1, shown(text)[:2000]
     assert "no. 100" in asked[0]
     assert text.count('<li class="event') == 100
     assert "100 of them; 30 more are left out." in shown(text)
