@@ -19,9 +19,6 @@ from rich.table import Table
 Name = TypeVar("Name")
 Cost = TypeVar("Cost")
 
-#: Rounds per variant: short and many, since the machine's own speed changes from second to second.
-QUICK_ROUNDS, FULL_ROUNDS = 31, 181
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
