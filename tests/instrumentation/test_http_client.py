@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,46 @@ def test_a_urllib_request_stays_as_it_is(google: GoogleServer) -> None:
     ]
 
 
+def test_one_prepared_request_in_two_threads(google: GoogleServer) -> None:
+    """The second begins while the first is on its way and ends after it; each carries headers of its own."""
+    google.answers = [(200, {})] * 2
+    prepared = requests.Request("GET", f"http://{google.address}/x").prepare()
+    own, before = prepared.headers, dict(prepared.headers)
+    first_is_on_its_way, first_has_ended, second_is_on_its_way = (threading.Event() for _ in range(3))
+
+    class First(HTTPAdapter):
+        def add_headers(self, request: Any, **kwargs: Any) -> None:
+            first_is_on_its_way.set()
+            assert second_is_on_its_way.wait(10)
+
+    class Second(HTTPAdapter):
+        def add_headers(self, request: Any, **kwargs: Any) -> None:
+            second_is_on_its_way.set()
+            assert first_has_ended.wait(10)
+
+    def send(adapter: HTTPAdapter) -> requests.Response:
+        with requests.Session() as session:
+            session.mount("http://", adapter)
+            return session.send(prepared)
+
+    with (
+        capture_events(propagate_to_hosts=("127.0.0.1",)) as events,
+        ThreadPoolExecutor() as threads,
+    ):
+        first = threads.submit(send, First())
+        assert first_is_on_its_way.wait(10)
+        second = threads.submit(send, Second())
+        answers = [first.result(10)]
+        first_has_ended.set()
+        answers.append(second.result(10))
+    spans = [headers["traceparent"].split("-")[2] for _, _, headers in google.received]
+    assert spans == [event["span_id"] for event in events.named(EXCHANGE)]
+    assert len(set(spans)) == 2
+    assert [answer.request for answer in answers] == [prepared, prepared]
+    assert prepared.headers is own
+    assert dict(own) == before
+
+
 def test_one_prepared_request_in_many_threads(google: GoogleServer) -> None:
     """Each sends it once, and nothing stays behind."""
     google.answers = [(200, {})] * 40
@@ -430,6 +471,7 @@ def test_an_adapter_of_the_projects_own_is_one_exchange(google: GoogleServer) ->
         def add_headers(self, request: Any, **kwargs: Any) -> None:
             request.headers["X-Signature"] = "2"
             request.headers.pop("Accept", None)
+            request.signed = True
 
     google.answers = [(200, {})]
     with capture_events(propagate_to_hosts=("127.0.0.1",)) as events, requests.Session() as session:
@@ -438,6 +480,7 @@ def test_an_adapter_of_the_projects_own_is_one_exchange(google: GoogleServer) ->
     assert len(events.named(EXCHANGE)) == 1
     sent = google.received[0][2]
     assert (sent["x-before"], sent["x-signature"], "traceparent" in sent) == ("1", "2", True)
+    assert vars(response.request)["signed"] is True
     kept = response.request.headers
     assert (kept["X-Before"], kept["x-signature"], "Accept" in kept, "traceparent" in kept) == ("1", "2", False, False)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from types import ModuleType
 from typing import Any
@@ -46,23 +47,25 @@ def _watched(original: Callable[..., Any]) -> Callable[..., Any]:
         if exchange is None:
             return original(self, request, *args, **kwargs)
         handled = id(sys.exception())
-        own = sent = request.headers
+        copied: _Copy | None = None
         try:
             with faults_kept_in():
-                request.headers = sent = _with(own, exchange.added_headers)
-            response = original(self, request, *args, **kwargs)
+                copied = _Copy(request, exchange.added_headers) if exchange.added_headers else None
+            response = original(self, copied.sent if copied else request, *args, **kwargs)
         except BaseException as error:
             with faults_kept_in():
                 exchange.failed(error, is_unsent=_sends_once(self) and is_unsent(error, handled))
+            with faults_kept_in():
+                if copied:
+                    copied.hand_back(error)
             raise
         finally:
-            if request.headers is sent:
-                request.headers = own
-            if sent is not own:
-                _carry_over(sent, own, exchange.added_headers)
             exchange.leave()
         with faults_kept_in():
             exchange.answered(response.status_code, response.headers)
+        with faults_kept_in():
+            if copied:
+                copied.hand_back(response)
         return response
 
     return send
@@ -74,23 +77,37 @@ def _begin(request: Any) -> Exchange | None:
     return begin("requests", str(request.method), request.url, headers, size)
 
 
-def _with(own: Any, added: dict[str, str]) -> Any:
-    """The headers to send. A copy: the caller's object may be in use elsewhere, for another host."""
-    if not added:
-        return own
-    sent = own.copy()
-    sent.update(added)
-    return sent
+class _Copy:
+    """A request to send in place of the caller's, which another thread may be sending at this moment, too.
 
+    Attributes:
+        sent: the same, with our headers.
+    """
 
-def _carry_over(sent: Any, own: Any, added: dict[str, str]) -> None:
-    """What an adapter of the project's has changed in the headers that were sent is changed in the caller's, too."""
-    with faults_kept_in():
-        for name in added:
-            sent.pop(name, None)
-        if sent != own:
-            own.clear()
-            own.update(sent)
+    __slots__ = ("_attributes", "_headers", "_request", "sent")
+
+    def __init__(self, request: Any, added: dict[str, str]) -> None:
+        self._request = request
+        self.sent = copy(request)
+        self.sent.headers = request.headers.copy()
+        self.sent.headers.update(added)
+        self._attributes = vars(self.sent).copy()
+        self._headers = self.sent.headers.copy()
+
+    def hand_back(self, answer: Any) -> None:
+        """What an adapter of the project's has done to the copy is done to the caller's, which the answer names."""
+        request, sent = self._request, self.sent
+        for name, value in vars(sent).items():
+            if name != "headers" and value is not self._attributes.get(name):
+                setattr(request, name, value)
+        for name, value in sent.headers.items():
+            if value != self._headers.get(name):
+                request.headers[name] = value
+        for name in self._headers:
+            if name not in sent.headers:
+                request.headers.pop(name, None)
+        if getattr(answer, "request", None) is sent:
+            answer.request = request
 
 
 def _sends_once(adapter: Any) -> bool:
