@@ -274,17 +274,20 @@ def _finish(
     response_bytes: int = 0,
     error: BaseException | None = None,
 ) -> None:
-    no_response = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500
     try:
+        if response is not None:
+            status, is_streaming = response.status_code, response.streaming
+        else:
+            status, is_streaming = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500, False
         length = request.META.get("CONTENT_LENGTH")
         watch.finish(
-            status=response.status_code if response is not None else no_response,
+            status=status,
             outcome=outcome,
             response_bytes=response_bytes,
             request_bytes=_announced(str(length)) if length else None,
             path=_path_of(request) if watch.totals.settings.path_parameters else None,
             user_id=_user_id(request),
-            is_streaming=bool(response is not None and response.streaming),
+            is_streaming=bool(is_streaming),
             is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
             error=error,
         )

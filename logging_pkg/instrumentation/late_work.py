@@ -79,7 +79,7 @@ class Accounted:
     """A unit whose work is its own until its event is written, and late from then on."""
 
     #: Set once the unit's event is about to be written: from then on everything counts as late.
-    ended: Ended | None = None
+    ended: Ended | None
 
     #: Re-entrant: a signal handler, or a finaliser that the garbage collector runs, may use the same unit in there.
     _lock: threading.RLock

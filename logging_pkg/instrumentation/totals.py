@@ -39,25 +39,26 @@ class Totals(QueryTotals):
         route: tells the route of the request, once the resolver knows it.
     """
 
-    # Defaults of the class: what a unit does not do costs it nothing.
-    api_calls = 0
+    # Defaults of the class, for what is read seldom. What each unit's end reads is the unit's own: Python finds that in
+    # fewer steps.
     api_nanoseconds = 0
     quota_units = 0
     findings = 0
-    findings_dropped = 0
-    #: Detail events left out by sampling.
-    details_dropped = 0
-    #: What watching the caches cost within this unit; written without the lock, so nearly exact.
-    overhead_nanoseconds = 0
-    #: What is put off until the outermost unit has told of itself.
-    _deferred: list[Callable[[], None]] | None = None
-    #: Whether that has come.
+    #: Whether the outermost unit has told of itself.
     _is_told = False
 
     def __init__(self, parent: Totals | None = None, route: Callable[[], str | None] | None = None) -> None:
         QueryTotals.__init__(self, parent)  # `super()` would be one more object for each unit
         self.route: Callable[[], str | None] = route or (parent.route if parent else _no_route)
         self.caches: dict[str, CacheTotals] = {}
+        self.api_calls = 0
+        self.findings_dropped = 0
+        #: Detail events left out by sampling.
+        self.details_dropped = 0
+        #: What watching the caches cost within this unit; written without the lock, so nearly exact.
+        self.overhead_nanoseconds = 0
+        #: What is put off until the outermost unit has told of itself.
+        self._deferred: list[Callable[[], None]] | None = None
 
     def watching_nanoseconds(self, query_count: int) -> int:
         """What watching its caches and so many queries has cost within this unit."""

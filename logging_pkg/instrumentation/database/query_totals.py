@@ -51,14 +51,14 @@ class QueryTotals(Accounted):
         parent: totals of the enclosing unit.
     """
 
-    #: Whether there is something for `repeated` to tell.
-    has_repeated = False
-    #: What watching its first query cost. It stands for all of them: each reading of the clock would cost as well.
-    query_overhead: int | None = None
-
     def __init__(self, parent: Self | None) -> None:
         self._lock = RLock()
+        self.ended = None
         self.parent: Self | None = parent
+        #: Whether there is something for `repeated` to tell.
+        self.has_repeated = False
+        #: What watching its first query cost. It stands for all: each reading of the clock would cost as well.
+        self.query_overhead: int | None = None
         self._databases: dict[str, DatabaseTotals] = {}
         #: Nanoseconds of the queries that have not been added up, by statement. Written without the lock, by
         #: `add_query` and by whoever finds a list in here; empty in a nested unit, whose queries count in others, too.

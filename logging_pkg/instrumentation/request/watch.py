@@ -69,13 +69,13 @@ class RequestWatch:
 
     #: Whether the watchdog has told of it.
     is_reported_stuck = False
-    #: Time between the proxy's taking the request and the middleware's, where a trusted proxy told it, ms.
-    queue_ms: float | None = None
-    _first_byte: int | None = None
-    _overhead = 0
 
     def __init__(self, method: str, route: Callable[[], str], remote: RemoteParent = NO_REMOTE_PARENT) -> None:
         self.entered = _clock()
+        #: Time between the proxy's taking the request and the middleware's, where a trusted proxy told it, ms.
+        self.queue_ms: float | None = None
+        self._first_byte: int | None = None
+        self._overhead = 0
         self.method = method if method in _METHODS else "OTHER"
         self.route = route
         self.totals = totals = RequestTotals(None, route)
@@ -126,8 +126,11 @@ class RequestWatch:
         if outcome is None:
             outcome = "server_error" if status >= 500 else "client_error" if status >= 400 else "ok"
         slow_ms = settings.slow_request_threshold_ms
-        is_slow = slow_ms is not None and elapsed_ms > slow_ms
-        is_error = outcome == "server_error"
+        is_slow = is_error = False
+        if slow_ms is not None and elapsed_ms > slow_ms:
+            is_slow = True
+        if outcome == "server_error":
+            is_error = True
         route, totals, span = self.route(), self.totals, self.span
         if not totals.end(Ended(ended, self.method, route, outcome, span)):
             return
