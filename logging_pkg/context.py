@@ -125,7 +125,8 @@ def new_span_id() -> str:
     return (_random.getrandbits(64) or 1).to_bytes(8, "big").hex()
 
 
-#: Where a watched request keeps its span, so that records logged after the middleware has returned still find it.
+#: Where a watched request keeps its span, so that records logged after the middleware has returned still find it. The
+#: middleware sets it by this name in its code, for which Python searches no class.
 REQUEST_ATTRIBUTE = "logging_pkg_span"
 
 _current: contextvars.ContextVar[Span | None] = contextvars.ContextVar("logging_pkg_span", default=None)

@@ -22,7 +22,7 @@ from django.utils.functional import LazyObject, empty
 
 from logging_pkg import conf
 from logging_pkg.conf import Settings
-from logging_pkg.context import REQUEST_ATTRIBUTE, activate, carry_context, current_span, set_unobserved
+from logging_pkg.context import activate, carry_context, current_span, set_unobserved
 from logging_pkg.django.adapter import require_application
 from logging_pkg.instrumentation.guard import keep_in
 from logging_pkg.instrumentation.identity import user_id_of
@@ -132,7 +132,7 @@ def _watch(request: HttpRequest) -> RequestWatch:
     if settings.request_start_header:
         name = "HTTP_" + settings.request_start_header.upper().replace("-", "_")
         watch.queue_ms = queue_time_ms(request.META.get(name), time.time())
-    setattr(request, REQUEST_ATTRIBUTE, watch.span)
+    request.logging_pkg_span = watch.span  # type: ignore[attr-defined]
     return watch
 
 
@@ -293,7 +293,7 @@ def _finish(
         )
         if (ended := watch.totals.ended) is not None:
             # Requests are part of a circle, so what they hold waits for the garbage collector: let it be little.
-            setattr(request, REQUEST_ATTRIBUTE, ended)
+            request.logging_pkg_span = ended  # type: ignore[attr-defined]
     except Exception as fault:
         keep_in(fault)
 
@@ -334,12 +334,13 @@ def known_user(request: HttpRequest) -> Any:
     """The request's user if somebody has looked the user up already, else None: asking costs queries and sets Vary."""
     known = request.__dict__
     user = known.get("_cached_user") or known.get("_acached_user") or known.get("user")
-    if isinstance(user, LazyObject):
+    if user is not None and isinstance(user, LazyObject):
         # Past LazyObject's own look-up of attributes, which would ask for the user.
         user = object.__getattribute__(user, "_wrapped")
     return None if user is empty else user
 
 
 def _user_id(request: HttpRequest) -> str | None:
-    key = getattr(known_user(request), "pk", None)
+    user = known_user(request)
+    key = None if user is None else getattr(user, "pk", None)
     return None if key is None else user_id_of(key)

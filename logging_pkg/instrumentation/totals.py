@@ -57,8 +57,8 @@ class Totals(QueryTotals):
         self.details_dropped = 0
         #: What watching the caches cost within this unit; written without the lock, so nearly exact.
         self.overhead_nanoseconds = 0
-        #: What is put off until the outermost unit has told of itself.
-        self._deferred: list[Callable[[], None]] | None = None
+        #: What is put off until the outermost unit has told of itself; no more of it once this one has ended.
+        self.deferred: list[Callable[[], None]] | None = None
 
     def watching_nanoseconds(self, query_count: int) -> int:
         """What watching its caches and so many queries has cost within this unit."""
@@ -102,13 +102,13 @@ class Totals(QueryTotals):
             totals = totals.parent
 
     def defer(self, work: Callable[[], None]) -> bool | None:
-        """Put work off until the outermost unit has told of itself; None where it is too much, False when it has."""
+        """Put work off until the outermost unit has told of itself; None where it is too much, False where late."""
         if self.parent is not None:
             return self.parent.defer(work)
         with self._lock:
-            if self._is_told:
+            if self._is_told or self.ended is not None:
                 return False
-            deferred = self._deferred = self._deferred or []
+            deferred = self.deferred = self.deferred or []
             if len(deferred) >= MAX_DEFERRED:
                 return None
             deferred.append(work)
@@ -118,7 +118,7 @@ class Totals(QueryTotals):
         """The unit's event is written: do what was put off. Of a nested unit that is the outermost one's to do."""
         with self._lock:
             self._is_told = True
-            deferred, self._deferred = self._deferred, None
+            deferred, self.deferred = self.deferred, None
         for work in deferred or ():
             with faults_kept_in():
                 work()

@@ -4,8 +4,8 @@ In: the schema of an event's own fields. Out: a function that answers like jsons
 not sure. Never: says yes to what the schema refuses; has the last word on a no.
 
 Why: an event comes once per request, when the processor's caches hold other things, so what counts is how much code
-runs. One place of the code emits an event with the same fields of the same types each time. That much, the event's
-shape, is compared in two steps of C; left are the values with bounds, in one expression made for the shape.
+runs. One place of the code emits an event with the same fields each time. Their names are looked up in one step of C,
+and give a function made for them that looks at each value once.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ _OBJECT_KEYWORDS = frozenset({"type", "properties", "required", "additionalPrope
 #: What asserts nothing, besides our own `x-…`.
 _ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "examples", "deprecated"})
 _BOUNDS = (("minimum", ">="), ("maximum", "<="), ("exclusiveMinimum", ">"))
-#: The types JSON values come as, and what JSON Schema calls them. A subclass is another type.
-_KINDS: Mapping[type, frozenset[str]] = {
+#: The types JSON values come as, the likelier ones first, and what JSON Schema calls them. A subclass is another type.
+_KINDS: Mapping[type | None, frozenset[str]] = {
     str: frozenset({"string"}),
-    int: frozenset({"integer", "number"}),
     float: frozenset({"number"}),
+    int: frozenset({"integer", "number"}),
     bool: frozenset({"boolean"}),
-    type(None): frozenset({"null"}),
     list: frozenset({"array"}),
     dict: frozenset({"object"}),
+    None: frozenset({"null"}),
 }
-_FROM_ZERO: Mapping[str, Any] = {"minimum": 0}
 #: Integers below it are floats, too, without rounding.
 _EXACT = 2**53
-#: Shapes remembered per event; each optional or nullable field may double them, so a schema of many asks for the rest.
+#: Sets of names remembered per event; each optional field may double them, so a schema of many asks for the rest.
 MAX_SHAPES = 128
 
 
@@ -69,55 +68,31 @@ def _object_acceptor(schema: Mapping[str, Any], ask: Accepts) -> Accepts:
     required = frozenset(schema.get("required", ()))
     if not required <= set(properties):
         raise _NotCompilable
-    checks: dict[Any, Callable[..., bool]] = {}
+    checks: dict[tuple[Any, ...], Callable[..., bool]] = {}
 
     def accepts(value: Any) -> bool:
         if value.__class__ is not dict:
             return ask(value)
-        values = tuple(value.values())
-        shape = tuple(value), tuple(map(type, values))
-        check = checks.get(shape)
+        names = tuple(value)
+        check = checks.get(names)
         if check is None:
-            check = _check_of(properties, required, shape)
-            if check is None:
+            if len(checks) >= MAX_SHAPES or not required <= set(names) <= set(properties):
                 return ask(value)
-            if len(checks) < MAX_SHAPES:
-                checks[shape] = check
-        return check(*values) or ask(value)
+            check = checks[names] = _check_of([properties[name] for name in names])
+        return check(*value.values()) or ask(value)
 
     return accepts
 
 
-def _check_of(
-    properties: Mapping[str, _Value], required: frozenset[str], shape: tuple[tuple[Any, ...], tuple[type, ...]]
-) -> Callable[..., bool] | None:
-    """A function over the values of an object of this shape, true only where it is valid; None where none can be."""
-    names, types = shape
-    if not required <= set(names) <= set(properties):
-        return None
-    tests: list[str] = []
+def _check_of(values: list[_Value]) -> Callable[..., bool]:
+    """A function of so many arguments, true only where each is a valid value of its schema."""
     constants: dict[str, Any] = {}
-    floats: list[str] = []
-    for number, (name, kind) in enumerate(zip(names, types, strict=True)):
-        variable = f"x{number}"
-        test = properties[name].test(kind, variable, f"c{number}", constants)
-        if test is None:
-            return None
-        if kind is float and test == _range(variable, _FROM_ZERO, is_float=True):
-            # Together they cost one comparison less each: a sum of numbers from 0 is infinite if one of them is.
-            test = f"{variable} >= 0.0"
-            floats.append(variable)
-        tests.append(test)
-    if floats:
-        tests.append(f"{' + '.join(floats)} < 1e999")
-    return _function([f"x{number}" for number in range(len(names))], tests, constants)
-
-
-def _function(arguments: list[str], tests: list[str], constants: dict[str, Any]) -> Callable[..., bool]:
-    """Nothing of the schema is written into it but numbers."""
-    # A statement for each: Python compares two numbers without a call only where a short jump follows.
-    refusals = "".join(f" if not ({test}): return False\n" for test in tests if test)
-    exec(f"def check({', '.join(arguments)}):\n{refusals} return True", constants)  # noqa: S102  (see above)
+    tests = [value.test(f"x{number}", f"c{number}", constants) for number, value in enumerate(values)]
+    arguments = ", ".join(f"x{number}" for number in range(len(values)))
+    # A statement for each: Python compares two numbers without a call only where a short jump follows. Nothing of the
+    # schema is written into it but numbers.
+    refusals = "".join(f" if not ({test}): return False\n" for test in tests)
+    exec(f"def check({arguments}):\n{refusals} return True", constants)  # noqa: S102  (see above)
     made: Callable[..., bool] = constants["check"]
     return made
 
@@ -148,51 +123,47 @@ class _Value:
         if "array" in self._kinds:
             if "items" not in schema:
                 raise _NotCompilable
-            self._inner = _Value(schema["items"]).acceptor()
+            items = _Value(schema["items"])
+            self._inner = items._inner if items._kinds == {"object"} else _check_of([items])
 
-    def acceptor(self) -> Accepts:
-        """A function over one value, of any type."""
-        if self._inner is not None and self._schema.get("type") == "object":
-            return self._inner
-        checks: dict[type, Accepts] = {}
-        for kind in _KINDS:
-            constants: dict[str, Any] = {}
-            test = self.test(kind, "x", "c", constants)
-            if test is not None:
-                checks[kind] = _function(["x"], [test], constants)
-        return lambda value: checks.get(type(value), _not_sure)(value)
-
-    def test(self, kind: type, name: str, constant: str, constants: dict[str, Any]) -> str | None:
-        """An expression that is true only for valid values of this type, empty where all are; None where none is.
+    def test(self, name: str, constant: str, constants: dict[str, Any]) -> str:
+        """An expression that is true only for valid values.
 
         Args:
-            kind: type of the value.
-            name: of the variable that holds it.
+            name: of the variable that holds the value.
             constant: name under which the expression may put something into `constants`.
             constants: what the expression's names stand for.
         """
-        if kind not in _KINDS:
-            return None
+        tests = {kind: test for kind in _KINDS if (test := self._test_of(kind, name, constant)) is not None}
+        if "enum" in self._schema:
+            constants[constant] = frozenset(self._schema["enum"])
+        elif self._inner is not None:
+            constants[constant] = self._inner
+        return " or ".join(
+            f"{name} is None" if kind is None else f"type({name}) is {kind.__name__}{test and ' and '}{test}"
+            for kind, test in tests.items()
+        )
+
+    def _test_of(self, kind: type | None, name: str, constant: str) -> str | None:
+        """What is to be asked of a value of this type, empty where nothing is; None where none is valid."""
         if "enum" in self._schema:
             alike = {str} if kind is str else {int, float} if kind in {int, float} else set()
-            values = frozenset(value for value in self._schema["enum"] if type(value) in alike)
+            values = {value for value in self._schema["enum"] if type(value) in alike}
             if kind is int and values == {0, 1}:
-                return f"0 <= {name} <= 1"  # our flags, and nothing to look up
-            constants[constant] = values
+                return f"{name} >= 0 and {name} <= 1"  # our flags, and nothing to look up
             return f"{name} in {constant}" if values else None
         if not self._kinds & _KINDS[kind]:
             return None
         if kind is str:
-            return _limit(f"len({name})", self._schema.get("maxLength"))
+            return _limit(name, self._schema.get("maxLength"))
         if kind is int or kind is float:
             return _range(name, self._schema, is_float=kind is float)
-        if self._inner is None or kind not in {list, dict}:
-            return ""
-        constants[constant] = self._inner
         if kind is dict:
             return f"{constant}({name})"
-        limit = _limit(f"len({name})", self._schema.get("maxItems"))
-        return f"(not {name} or {limit}{' and ' if limit else ''}all(map({constant}, {name})))"
+        if kind is list:
+            limit = _limit(name, self._schema.get("maxItems"))
+            return f"(not {name} or {limit}{limit and ' and '}all(map({constant}, {name})))"
+        return ""
 
 
 def _keywords_of(schema: Mapping[str, Any]) -> set[str]:
@@ -200,8 +171,8 @@ def _keywords_of(schema: Mapping[str, Any]) -> set[str]:
     return {keyword for keyword in schema if keyword not in _ANNOTATIONS and not keyword.startswith("x-")}
 
 
-def _limit(size: str, limit: Any) -> str:
-    return "" if limit is None else f"{size} <= {int(limit)}"
+def _limit(name: str, limit: Any) -> str:
+    return "" if limit is None else f"len({name}) <= {int(limit)}"
 
 
 def _range(name: str, schema: Mapping[str, Any], *, is_float: bool) -> str:

@@ -318,7 +318,7 @@ def test_it_is_off_unless_debugging(sqlite: Any, settings: Any) -> None:
     assert settings_from_django().explain_slow_queries is False
     with explaining(explain_slow_queries=False) as events, unit() as totals:
         run("SELECT id FROM people WHERE age = %s", [1])
-        assert totals._deferred is None
+        assert totals.deferred is None
     assert_event(events, "db.slow_query_detected")
     assert_no_event(events, EVENT)
 

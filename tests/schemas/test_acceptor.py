@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ import jsonschema_rs
 import pytest
 
 from logging_pkg.schemas import load_registry
-from logging_pkg.schemas.acceptor import compile_acceptor
+from logging_pkg.schemas.acceptor import MAX_SHAPES, compile_acceptor
 from logging_pkg.schemas.examples import example_lines
 
 REGISTRY = load_registry()
@@ -126,3 +127,24 @@ def test_an_event_without_fields_is_an_empty_object() -> None:
     """And nothing else."""
     sure = compile_acceptor({"type": "object", "additionalProperties": False}, undecided)
     assert [sure(value) for value in ({}, {"a": 1}, [], None)] == [True, False, False, False]
+
+
+def test_of_fields_that_come_in_any_combination_the_first_are_remembered() -> None:
+    """An event of eight optional fields has 256 sets of names: memory is bounded, and the rest is asked for."""
+    names = "abcdefgh"
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "integer"} for name in names},
+        "additionalProperties": False,
+    }
+    asked: list[Any] = []
+
+    def ask(value: Any) -> bool:
+        asked.append(value)
+        return True
+
+    accepts = compile_acceptor(schema, ask)
+    combinations = [dict.fromkeys(part, 1) for count in range(9) for part in itertools.combinations(names, count)]
+    for _ in range(2):
+        assert all(accepts(fields) for fields in combinations)
+    assert asked == 2 * combinations[MAX_SHAPES:]

@@ -232,7 +232,8 @@ class QueryTotals(Accounted):
     @property
     def databases(self) -> dict[str, DatabaseTotals]:
         """Totals by alias, of all queries so far; once the unit has ended they change no more."""
-        self._bring_up_to_date()
+        if self.ended is None:
+            self._bring_up_to_date()
         return self._databases
 
     def _bring_up_to_date(self) -> None:

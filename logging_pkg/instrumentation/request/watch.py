@@ -203,7 +203,8 @@ class RequestWatch:
         # the frames of its exception for as long.
         totals.error = None
         totals.route = lambda: route
-        totals.run_deferred()
+        if totals.deferred:
+            totals.run_deferred()
 
 
 def fill_path(route: str, parameters: dict[str, Any], allowed: tuple[str, ...]) -> str:
