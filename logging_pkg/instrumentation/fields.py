@@ -28,18 +28,17 @@ def database_fields(totals: Totals) -> dict[str, Any]:
         count += database.count
         nanoseconds += database.nanoseconds
         duplicates += database.duplicates
-        transactions = database.commits or database.rollbacks
         if len(queries) < MAX_ALIASES:
-            queries.append(
-                {
-                    "alias": alias[:MAX_ALIAS_CHARACTERS],
-                    "count": database.count,
-                    "time_ms": (database.nanoseconds + 500) // 1000 / 1000,
-                    "commit_count": database.commits,
-                    "rollback_count": database.rollbacks,
-                    "transaction_time_ms": milliseconds(database.transaction_nanoseconds) if transactions else 0.0,
-                }
-            )
+            entry: dict[str, Any] = {
+                "alias": alias[:MAX_ALIAS_CHARACTERS],
+                "count": database.count,
+                "time_ms": (database.nanoseconds + 500) // 1000 / 1000,
+            }
+            if database.commits or database.rollbacks:
+                entry["commit_count"] = database.commits
+                entry["rollback_count"] = database.rollbacks
+                entry["transaction_time_ms"] = milliseconds(database.transaction_nanoseconds)
+            queries.append(entry)
     return {
         "query_count": count,
         "query_time_ms": (nanoseconds + 500) // 1000 / 1000,

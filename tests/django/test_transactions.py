@@ -343,7 +343,7 @@ def test_within_a_test_case_nothing_is_committed(client: Client, log_events: Log
     """The application's blocks are savepoints of the test's transaction there."""
     client.get("/writes/")
     event = assert_event(log_events, REQUEST)
-    assert event["queries"][0]["commit_count"] == event["queries"][0]["rollback_count"] == 0
+    assert set(event["queries"][0]) == {"alias", "count", "time_ms"}
     assert event["query_count"] == 8
 
 

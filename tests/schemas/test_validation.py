@@ -11,14 +11,7 @@ from logging_pkg.schemas.examples import example_lines
 
 SECRET = "hunter2@secret.example"
 #: One database's part of `queries`.
-QUERIES = {
-    "alias": SECRET,
-    "count": 1,
-    "time_ms": 1,
-    "commit_count": 0,
-    "rollback_count": 0,
-    "transaction_time_ms": 0,
-}
+QUERIES = {"alias": SECRET, "count": 1, "time_ms": 1}
 
 
 @pytest.fixture(scope="module")
