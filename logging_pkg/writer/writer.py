@@ -201,8 +201,11 @@ class Writer:
 
     def _write_line(self, head: bytes, fragment: bytes, body: bytes) -> None:
         self._seq = seq = self._seq + 1
-        # A clock set back must not order this event before the last one.
-        self._microseconds = microseconds = max(self._microseconds, _time_ns() // 1000)
+        microseconds = _time_ns() // 1000
+        if microseconds > self._microseconds:
+            self._microseconds = microseconds
+        else:
+            microseconds = self._microseconds  # a clock set back must not order this event before the last one
         # Cut as text: to format numbers costs more code than all the rest of the line.
         digits = str(microseconds)
         if (second := digits[:-6]) != self._second:

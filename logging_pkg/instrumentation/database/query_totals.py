@@ -17,7 +17,7 @@ from logging_pkg.instrumentation.late_work import Accounted, unattributed
 
 #: Distinct statements remembered; a unit that runs more has other problems, and still counts them all.
 MAX_STATEMENTS = 2_000
-#: Times of one statement kept apart before they are added up.
+#: Times of one statement kept apart before they are added up, where the N+1 threshold is lower.
 MAX_RECENT = 1_000
 
 
@@ -72,7 +72,7 @@ class QueryTotals(Accounted):
         self.settings = settings = conf.settings()
         self.slow_query_nanoseconds = settings.slow_query_nanoseconds
         #: Longer lists of `recent` are to be shown to `look_at`: all of them, once the unit has ended.
-        self.look_above = min(settings.n_plus_one_threshold, MAX_RECENT)
+        self.look_above = settings.n_plus_one_threshold
 
     def add_query(self, statement: Statement, nanoseconds: int) -> None:
         """Count one query, here and in every enclosing unit.
