@@ -17,12 +17,12 @@ def test_a_unit_may_be_used_while_it_is_being_used() -> None:
     totals = Totals()
 
     class Interrupted(dict[Statement, list[int]]):
-        def get(self, key: Statement, default: Any = None) -> Any:
+        def setdefault(self, key: Statement, default: Any = None) -> Any:
             if not self:
                 self[Statement("other", "sqlite", "SELECT 2")] = []
                 totals.add_query(Statement("other", "sqlite", "SELECT 2"), 1)
                 totals.take_finding()
-            return super().get(key, default)
+            return super().setdefault(key, default)
 
     totals.recent = Interrupted()
     counting = threading.Thread(

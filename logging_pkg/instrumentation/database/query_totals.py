@@ -85,12 +85,11 @@ class QueryTotals(Accounted):
             statement: that was run.
             nanoseconds: it took.
         """
-        times = self.recent.get(statement)
+        recent = self.recent
+        times = recent.setdefault(statement, []) if len(recent) < self.max_recent else recent.get(statement)
         if times is None:
-            if len(self.recent) >= self.max_recent:
-                self.add_without_list(statement, nanoseconds)
-                return
-            times = self.recent.setdefault(statement, [])
+            self.add_without_list(statement, nanoseconds)
+            return
         times.append(nanoseconds)
         # Asked after it was put down: what comes before the end is added up by `end`, what comes later is seen here.
         if len(times) > self.look_above:

@@ -93,9 +93,10 @@ def _watcher(connection: Any) -> _Watch:
                     else:
                         # What `add_query` does.
                         recent = totals.recent
-                        times = recent.get(statement)
-                        if times is None and len(recent) < totals.max_recent:
-                            times = recent.setdefault(statement, [])
+                        if len(recent) < totals.max_recent:
+                            times: list[int] | None = recent.setdefault(statement, [])
+                        else:
+                            times = recent.get(statement)
                         if times is None:
                             totals.add_without_list(statement, nanoseconds)
                         else:
