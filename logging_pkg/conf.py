@@ -150,10 +150,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Work out what follows from the rest."""
-        threshold_ms = (
-            self.slow_query_threshold_ms if math.isfinite(self.slow_query_threshold_ms) else 0
-        )  # `checked` refuses it
-        object.__setattr__(self, "slow_query_nanoseconds", int(threshold_ms * 1_000_000))
+        threshold_ms = self.slow_query_threshold_ms
+        # No integer is infinite or NaN, and `checked` refuses these.
+        nanoseconds = int(threshold_ms * 1_000_000) if math.isfinite(threshold_ms) else 0
+        object.__setattr__(self, "slow_query_nanoseconds", nanoseconds)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

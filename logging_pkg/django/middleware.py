@@ -276,7 +276,7 @@ def _finish(
 ) -> None:
     try:
         if response is not None:
-            status, is_streaming = response.status_code, response.streaming
+            status, is_streaming = response.status_code, bool(response.streaming)
         else:
             status, is_streaming = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500, False
         length = request.META.get("CONTENT_LENGTH")
@@ -287,7 +287,7 @@ def _finish(
             request_bytes=_announced(str(length)) if length else None,
             path=_path_of(request) if watch.totals.settings.path_parameters else None,
             user_id=_user_id(request),
-            is_streaming=bool(is_streaming),
+            is_streaming=is_streaming,
             is_htmx=request.META.get("HTTP_HX_REQUEST") == "true",
             error=error,
         )

@@ -126,6 +126,7 @@ class RequestWatch:
         if outcome is None:
             outcome = "server_error" if status >= 500 else "client_error" if status >= 400 else "ok"
         slow_ms = settings.slow_request_threshold_ms
+        # By `if`: Python has instructions for comparisons that decide a jump, a call for those whose answer is kept.
         is_slow = is_error = False
         if slow_ms is not None and elapsed_ms > slow_ms:
             is_slow = True
