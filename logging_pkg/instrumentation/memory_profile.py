@@ -21,6 +21,7 @@ import orjson
 
 from logging_pkg import conf
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
+from logging_pkg.quiet_files import read_bytes
 
 #: Name of the request, in the directory of the log files.
 REQUEST_FILE = "memory-profile-request.json"
@@ -73,8 +74,7 @@ def take_request() -> bool:
     if not settings.memory_profiles:
         return False
     try:
-        with open(settings.directory / REQUEST_FILE, "rb") as file:
-            request = orjson.loads(file.read(_MAX_REQUEST_BYTES))
+        request = orjson.loads(read_bytes(settings.directory / REQUEST_FILE, _MAX_REQUEST_BYTES))
         profile, seconds, top = str(request["profile"])[:64], float(request["seconds"]), int(request["top"])
         pid, expires = request["pid"], float(request["expires"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -196,8 +196,7 @@ def short_path(filename: str) -> str:
 
 def _resident_bytes() -> int:
     try:
-        with open("/proc/self/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(read_bytes("/proc/self/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
 

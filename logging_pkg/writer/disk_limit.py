@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from logging_pkg.quiet_files import open_to_read, read_bytes
 from logging_pkg.schemas.conventions import INSTANCE_ID_PATTERN, LOG_FILE_SUFFIX, MAX_LINE_BYTES, SHIPPED_FILE_NAME
 
 _LOCK_FILE_NAME = ".limit.lock"
@@ -77,7 +78,7 @@ def _shipped_offsets(directory: Path) -> dict[str, int]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError:
         return b""
 
@@ -107,7 +108,7 @@ def _describe(candidate: _Candidate, limit: int) -> dict[str, Any]:
     """Read from the file what is lost with it: ends parsed, lines between only counted, for an emitter waits."""
     first, last, lost_first, lost = {}, {}, {}, 0
     try:
-        with candidate.path.open("rb") as file:
+        with open_to_read(candidate.path) as file:
             first = _loads(file.readline(MAX_LINE_BYTES))
             file.seek(max(0, candidate.size - 2 * MAX_LINE_BYTES))
             # The very last line may be torn; the one before it is whole.

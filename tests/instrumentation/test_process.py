@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from logging_pkg import start_heartbeat
-from logging_pkg.instrumentation import process
+from logging_pkg.instrumentation import memory_profile, process
 from logging_pkg.instrumentation.background import THREAD_NAME
 from logging_pkg.instrumentation.late_work import unattributed
 from logging_pkg.instrumentation.process import sample, stop_heartbeat
@@ -34,6 +36,22 @@ def wait_for(events: LogEvents, count: int) -> None:
     while len(events) < count and time.monotonic() < deadline:
         time.sleep(0.005)
     assert len(events) >= count
+
+
+def test_mocks_of_an_application_are_neither_called_nor_believed(tmp_path: Path) -> None:
+    """Its tests count calls of `open`, and hand out what they like, while a heartbeat comes."""
+    places = ("builtins.open", "io.open", "pathlib.Path.open", "pathlib.Path.exists", "os.path.exists", "os.listdir")
+    with capture_events(directory=tmp_path, memory_profiles=True), ExitStack() as mocks:
+        before = sample(1.0)
+        mocked = [mocks.enter_context(mock.patch(place)) for place in places]
+        fields = sample(1.0)
+        assert memory_profile.take_request() is False
+        mocks.close()
+    assert [mocked_one.mock_calls for mocked_one in mocked] == [[]] * len(places)
+    # What the kernel walks all pages for is not told each time.
+    assert before.keys() - {"uss_bytes"} <= fields.keys()
+    assert fields["rss_bytes"] > 1_000_000
+    assert fields["open_file_count"] > 0
 
 
 def heartbeats() -> int:

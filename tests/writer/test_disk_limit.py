@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 import pytest
@@ -57,6 +58,16 @@ def test_shipped_files_go_first_then_the_oldest(tmp_path: Path) -> None:
     (second,) = enforce(tmp_path, size)
     assert (second["file"], second["lost_event_count"]) == ("old.ndjson", 10)
     assert names(tmp_path) == {"middle"}
+
+
+def test_mocks_of_an_application_are_neither_called_nor_believed(tmp_path: Path) -> None:
+    """A file may be full while its tests count calls of `open`, and hand out what they like."""
+    _, event_id = write_file(tmp_path, "a", age=1)
+    ship(tmp_path, **{event_id: 10_000})
+    with patch("builtins.open") as builtin, patch("pathlib.Path.open") as method:
+        (fields,) = enforce(tmp_path, KEEP_NOTHING)
+    assert builtin.mock_calls == method.mock_calls == []
+    assert (fields["first_seq"], fields["last_seq"], fields["lost_event_count"]) == (1, 10, 0)
 
 
 def test_what_is_lost_is_told_with_its_bounds(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from logging_pkg.quiet_files import read_bytes
+
 #: v1 says "no limit" with the largest multiple of a page; nobody has so much memory.
 _NO_LIMIT_BYTES = 1 << 60
 
@@ -57,7 +59,7 @@ def cpu_limit_cores(proc: Path = Path("/proc"), mount: Path = Path("/sys/fs/cgro
 
 def pressure_directory(proc: Path = Path("/proc"), mount: Path = Path("/sys/fs/cgroup")) -> Path | None:
     """Return where the pressure of this process's own control group is told (v2), or None."""
-    return next((group for group in _groups(proc, mount, "") if (group / "cpu.pressure").exists()), None)
+    return next((group for group in _groups(proc, mount, "") if _text(group / "cpu.pressure")), None)
 
 
 def _groups(proc: Path, mount: Path, controller: str) -> Iterator[Path]:
@@ -75,7 +77,7 @@ def _groups(proc: Path, mount: Path, controller: str) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii")
+        return read_bytes(path).decode("ascii")
     except (OSError, ValueError):
         return ""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from logging_pkg.instrumentation.resources import cgroup
+from logging_pkg.quiet_files import read_bytes
 
 _PROC = Path("/proc")
 _KIB = re.compile(rb"(?m)^(\w+):\s+(\d+) kB$")
@@ -85,7 +86,7 @@ def pressure_fields(proc: Path = _PROC, mount: Path = Path("/sys/fs/cgroup")) ->
     for name in ("cpu", "memory", "io"):
         path = proc / "pressure" / name if group is None else group / f"{name}.pressure"
         with suppress(OSError, ValueError):
-            found = _SOME.search(path.read_text(encoding="ascii"))
+            found = _SOME.search(read_bytes(path).decode("ascii"))
             if found is not None:
                 yield f"{name}_pressure_ratio", round(float(found[1]) / 100, 4)
 
@@ -100,7 +101,7 @@ def cpu_count() -> int | None:
 
 def _kibibytes(path: Path) -> Mapping[str, int]:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError:
         return {}
     return {name.decode("ascii"): int(number) for name, number in _KIB.findall(content)}
