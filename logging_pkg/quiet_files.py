@@ -10,18 +10,18 @@ from io import BufferedReader, FileIO
 from pathlib import Path
 
 
-def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
-    """The content of a file.
+def content_of(path: str | Path, limit: int = -1) -> bytes:
+    """The content of a file; empty where it cannot be read.
 
     Args:
         path: of the file; of /proc, where a size is not known before, too.
-        limit: bytes at most; all when None.
-
-    Raises:
-        OSError: it cannot be read.
+        limit: bytes at most; all when -1.
     """
-    with open_to_read(path) as file:
-        return file.read(-1 if limit is None else limit)
+    try:
+        with open_to_read(path) as file:
+            return file.read(limit)
+    except OSError:
+        return b""
 
 
 def open_to_read(path: str | Path) -> BufferedReader:

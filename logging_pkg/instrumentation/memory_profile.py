@@ -21,7 +21,8 @@ import orjson
 
 from logging_pkg import conf
 from logging_pkg.instrumentation.guard import emit_safely, faults_kept_in
-from logging_pkg.quiet_files import read_bytes
+from logging_pkg.instrumentation.resources.system import resident_bytes
+from logging_pkg.quiet_files import content_of
 
 #: Name of the request, in the directory of the log files.
 REQUEST_FILE = "memory-profile-request.json"
@@ -74,10 +75,10 @@ def take_request() -> bool:
     if not settings.memory_profiles:
         return False
     try:
-        request = orjson.loads(read_bytes(settings.directory / REQUEST_FILE, _MAX_REQUEST_BYTES))
+        request = orjson.loads(content_of(settings.directory / REQUEST_FILE, _MAX_REQUEST_BYTES))
         profile, seconds, top = str(request["profile"])[:64], float(request["seconds"]), int(request["top"])
         pid, expires = request["pid"], float(request["expires"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return False
     is_for_us = pid is None or pid == os.getpid()
     if profile == _seen or not is_for_us or not time.time() <= expires <= time.time() + REQUEST_VALID_S:
@@ -122,7 +123,7 @@ def _profile_quietly(profile: str, seconds: float, top: int) -> None:
 
 
 def _trace(seconds: float, top: int) -> dict[str, Any]:
-    rss_before = _resident_bytes()
+    rss_before = resident_bytes() or 0
     if not tracemalloc.is_tracing():
         tracemalloc.start(1)  # one frame: the line that allocates; more cost several times as much
     _wait(seconds * _WARM_UP)
@@ -132,7 +133,7 @@ def _trace(seconds: float, top: int) -> dict[str, Any]:
     lasted = time.monotonic() - began
     overhead = tracemalloc.get_tracemalloc_memory()
     traced, peak = tracemalloc.get_traced_memory()
-    rss_after = _resident_bytes()
+    rss_after = resident_bytes() or 0
     try:
         differences = _snapshot().compare_to(first, "lineno")
     except RuntimeError:  # the application has stopped tracing, its own or ours
@@ -192,13 +193,6 @@ def short_path(filename: str) -> str:
         if Path(filename).is_relative_to(root):
             return str(Path(filename).relative_to(root))
     return Path(filename).name
-
-
-def _resident_bytes() -> int:
-    try:
-        return int(read_bytes("/proc/self/statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 def _after_fork() -> None:

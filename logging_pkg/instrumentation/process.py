@@ -22,7 +22,6 @@ from logging_pkg.instrumentation.resources import system
 from logging_pkg.instrumentation.resources.cgroup import cpu_limit_cores
 from logging_pkg.instrumentation.resources.connections import connection_fields
 from logging_pkg.instrumentation.resources.garbage import CollectionWatch
-from logging_pkg.quiet_files import read_bytes
 from logging_pkg.writer import get_writer
 
 _TASK = "heartbeat"
@@ -129,10 +128,10 @@ def _worker_fields() -> dict[str, Any]:
 
 def _resident_bytes(peak: int) -> int:
     """Resident memory now (Linux); elsewhere the peak, in KiB except on macOS (getrusage(2))."""
-    try:
-        return int(read_bytes("/proc/self/statm").split()[1]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return peak if sys.platform == "darwin" else peak * 1024
+    resident = system.resident_bytes()
+    if resident is not None:
+        return resident
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _open_files() -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from logging_pkg.quiet_files import open_to_read, read_bytes
+from logging_pkg.quiet_files import content_of, open_to_read
 from logging_pkg.schemas.conventions import INSTANCE_ID_PATTERN, LOG_FILE_SUFFIX, MAX_LINE_BYTES, SHIPPED_FILE_NAME
 
 _LOCK_FILE_NAME = ".limit.lock"
@@ -70,17 +70,10 @@ def enforce(directory: Path, max_bytes: int) -> list[dict[str, Any]]:
 
 
 def _shipped_offsets(directory: Path) -> dict[str, int]:
-    files = _loads(_read(directory / SHIPPED_FILE_NAME)).get("files")
+    files = _loads(content_of(directory / SHIPPED_FILE_NAME)).get("files")
     if not isinstance(files, dict):
         return {}
     return {event_id: offset for event_id, offset in files.items() if isinstance(offset, int)}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bytes(path)
-    except OSError:
-        return b""
 
 
 def _candidates(paths: list[Path], offsets: dict[str, int]) -> list[_Candidate]:

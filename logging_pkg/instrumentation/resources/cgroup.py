@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from logging_pkg.quiet_files import read_bytes
+from logging_pkg.quiet_files import content_of
 
 #: v1 says "no limit" with the largest multiple of a page; nobody has so much memory.
 _NO_LIMIT_BYTES = 1 << 60
@@ -77,8 +77,8 @@ def _groups(proc: Path, mount: Path, controller: str) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return read_bytes(path).decode("ascii")
-    except (OSError, ValueError):
+        return content_of(path).decode("ascii")
+    except ValueError:
         return ""
 
 

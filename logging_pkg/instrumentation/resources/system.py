@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from logging_pkg.instrumentation.resources import cgroup
-from logging_pkg.quiet_files import read_bytes
+from logging_pkg.quiet_files import content_of
 
 _PROC = Path("/proc")
 _KIB = re.compile(rb"(?m)^(\w+):\s+(\d+) kB$")
 #: Pause between two looks at smaps_rollup, as a multiple of what the last took.
 _ROLLUP_PAUSE = 1_000
 _rollup_due = 0.0
-_SOME = re.compile(r"(?m)^some avg10=(\d+\.\d+) ")
+_SOME = re.compile(rb"(?m)^some avg10=(\d+\.\d+) ")
 
 
 def memory_fields(proc: Path = _PROC, mount: Path = Path("/sys/fs/cgroup")) -> Iterator[tuple[str, int | float]]:
@@ -43,6 +43,12 @@ def memory_fields(proc: Path = _PROC, mount: Path = Path("/sys/fs/cgroup")) -> I
     yield "memory_used_bytes", used
     if total:
         yield "memory_used_ratio", round(used / total, 6)
+
+
+def resident_bytes() -> int | None:
+    """Resident memory of this process; None where the system does not tell it."""
+    pages = content_of("/proc/self/statm").split()[1:2]
+    return int(pages[0]) * resource.getpagesize() if pages else None
 
 
 def _rollup(path: Path) -> Mapping[str, int]:
@@ -85,10 +91,8 @@ def pressure_fields(proc: Path = _PROC, mount: Path = Path("/sys/fs/cgroup")) ->
     group = cgroup.pressure_directory(proc, mount)
     for name in ("cpu", "memory", "io"):
         path = proc / "pressure" / name if group is None else group / f"{name}.pressure"
-        with suppress(OSError, ValueError):
-            found = _SOME.search(read_bytes(path).decode("ascii"))
-            if found is not None:
-                yield f"{name}_pressure_ratio", round(float(found[1]) / 100, 4)
+        if (found := _SOME.search(content_of(path))) is not None:
+            yield f"{name}_pressure_ratio", round(float(found[1]) / 100, 4)
 
 
 def cpu_count() -> int | None:
@@ -100,11 +104,7 @@ def cpu_count() -> int | None:
 
 
 def _kibibytes(path: Path) -> Mapping[str, int]:
-    try:
-        content = read_bytes(path)
-    except OSError:
-        return {}
-    return {name.decode("ascii"): int(number) for name, number in _KIB.findall(content)}
+    return {name.decode("ascii"): int(number) for name, number in _KIB.findall(content_of(path))}
 
 
 def present(fields: Iterator[tuple[str, Any]]) -> dict[str, Any]:
