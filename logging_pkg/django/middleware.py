@@ -278,7 +278,8 @@ def _finish(
         if response is not None:
             status, is_streaming = response.status_code, bool(response.streaming)
         else:
-            status, is_streaming = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500, False
+            status = CLIENT_CLOSED_REQUEST if outcome == "cancelled" else 500
+            is_streaming = False
         length = request.META.get("CONTENT_LENGTH")
         watch.finish(
             status=status,
@@ -341,6 +342,5 @@ def known_user(request: HttpRequest) -> Any:
 
 
 def _user_id(request: HttpRequest) -> str | None:
-    user = known_user(request)
-    key = None if user is None else getattr(user, "pk", None)
+    key = getattr(known_user(request), "pk", None)
     return None if key is None else user_id_of(key)

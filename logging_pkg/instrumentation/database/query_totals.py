@@ -236,10 +236,9 @@ class QueryTotals(Accounted):
         return self._databases
 
     def _bring_up_to_date(self) -> None:
-        if self.ended is None:
-            with self._lock:
-                if self.ended is None:  # what was put down since then is late
-                    self._add_up()
+        with self._lock:
+            if self.ended is None:  # what was put down since then is late
+                self._add_up()
 
     @property
     def query_count(self) -> int:
